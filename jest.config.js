@@ -1,0 +1,16 @@
+/** Tests run the TypeScript sources as native ES modules; swc only strips the types. */
+export default {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/__tests__'],
+  testMatch: ['**/*.test.ts'],
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'es6' } }],
+  },
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    '^filedepot$': '<rootDir>/lib/index.ts',
+    '^filedepot/([a-z]+)$': '<rootDir>/lib/$1/index.ts',
+  },
+  testTimeout: 30_000,
+};

@@ -1,0 +1,34 @@
+import { DepotError } from '../errors.js';
+
+/** A value that JSON can carry. */
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+
+/** Facts that the application keeps with a file. */
+export type Metadata = { readonly [key: string]: JsonValue };
+
+/** As much as every backend can keep beside a file, in bytes of JSON. */
+export const MAX_METADATA_BYTES = 1024;
+
+const NO_METADATA: Metadata = Object.freeze({});
+
+/**
+ * A frozen copy of metadata, checked to survive its way through JSON.
+ * @throws DepotError `INVALID_METADATA` for anything but a plain object, or more than 1 KiB of JSON
+ */
+export function checkedMetadata(metadata: Metadata | undefined): Metadata {
+  if (metadata === undefined) return NO_METADATA;
+  const json = toJson(metadata);
+  if (!json.startsWith('{')) throw new DepotError('INVALID_METADATA', 'Metadata must be a plain object');
+  if (Buffer.byteLength(json) > MAX_METADATA_BYTES) {
+    throw new DepotError('INVALID_METADATA', `Metadata is larger than ${MAX_METADATA_BYTES} bytes of JSON`);
+  }
+  return Object.freeze(JSON.parse(json));
+}
+
+function toJson(metadata: Metadata): string {
+  try {
+    return JSON.stringify(metadata) ?? '';
+  } catch (cause) {
+    throw new DepotError('INVALID_METADATA', 'Metadata cannot be written as JSON', { cause });
+  }
+}

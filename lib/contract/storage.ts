@@ -1,0 +1,341 @@
+import { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { isDepotError } from '../errors.js';
+import { ContentMeter } from '../internal/content-meter.js';
+import { contentTypeOfName, parsedContentType, UNKNOWN_CONTENT_TYPE } from '../internal/content-type.js';
+import { writeInPieces } from '../internal/piece-writer.js';
+import type { Capabilities } from './capabilities.js';
+import { type Content, type ContentSource, toContentSource } from './content.js';
+import { assertFileId, createFileId } from './file-id.js';
+import { cleanFileName } from './file-name.js';
+import { checkedMetadata } from './metadata.js';
+import {
+  type CommitOptions,
+  type ContentFacts,
+  type FileOptions,
+  type FileOrId,
+  StagedFile,
+  toFileId,
+} from './staged-file.js';
+import { type ByteRange, type FileDetails, StoredFile, type StreamOptions } from './stored-file.js';
+
+export interface StageOptions {
+  /** Gives up, and removes what was staged. */
+  readonly signal?: AbortSignal | undefined;
+  /** Bytes; one more fails with `FILE_TOO_LARGE`. @default no limit */
+  readonly maxSize?: number | undefined;
+  /**
+   * Called once with the media type that the content's first 4,100 bytes show, as soon as they are there.
+   * What it throws ends the upload before the rest is read.
+   */
+  readonly checkType?: ((detectedType: string | undefined) => void) | undefined;
+}
+
+export type CreateOptions = CommitOptions & StageOptions;
+export type ReplaceOptions = FileOptions & StageOptions;
+
+export interface ListOptions {
+  /** Only ids that begin so. */
+  readonly prefix?: string | undefined;
+  /** Only ids that sort after this one, to go on from where an earlier list ended. */
+  readonly after?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface UrlOptions {
+  /** Seconds for which a signed URL works. @default set by the storage */
+  readonly expiresIn?: number | undefined;
+  /** How browsers treat the file. @default 'inline' */
+  readonly disposition?: 'inline' | 'attachment' | undefined;
+}
+
+export interface ReadOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A file held open: its details and its content belong together, whatever happens to the file meanwhile. */
+export interface OpenFile {
+  readonly file: StoredFile;
+  /** Where the content lies on this machine; only with the capability `localPath`. */
+  readonly localPath?: string | undefined;
+  /**
+   * Reads into a buffer, for storages that can do so without a stream.
+   * Resolves to the number of bytes read, at most `length`; 0 at the end.
+   */
+  readonly read?: ((buffer: Buffer, length: number, position: number) => Promise<number>) | undefined;
+  /** Streams the content or a part of it. */
+  stream(options?: StreamOptions): Readable;
+  /** Releases the file. Must be called; more than once does no harm. */
+  close(): Promise<void>;
+}
+
+/** Where a storage puts content that is not a file yet. A backend's half of `stage`. */
+export interface StagingArea {
+  /** Appends a piece. Called with one piece at a time; the buffers are the area's until it resolves. */
+  write(chunks: readonly Buffer[], byteLength: number): Promise<void>;
+  /** Called once after the last piece. The content is durable when it resolves, and still invisible. */
+  finish(): Promise<void>;
+  /** Makes it a file. @throws DepotError `FILE_EXISTS` */
+  commit(details: NewFileDetails): Promise<void>;
+  /** Makes it the content of a file. @throws DepotError `FILE_NOT_FOUND` */
+  replace(details: NewFileDetails): Promise<void>;
+  /** Removes every trace, after any of the calls above failed or in place of them. Never fails. */
+  discard(): Promise<void>;
+}
+
+/** What a backend is told of the file that it is to keep. */
+export type NewFileDetails = Required<Omit<FileDetails, 'etag' | 'publicUrl'>>;
+
+/** 512 KiB: larger pieces gain nothing on a disk. */
+const DEFAULT_PIECE_SIZE = 512 * 1024;
+
+/**
+ * A place for files. What all storages share is done here: ids, names, types, limits, digests and clean-up;
+ * a backend says how content is staged, found, read, listed and deleted.
+ *
+ * Every method fails with a `DepotError`: `INVALID_FILE_ID` for what cannot be an id, `STORAGE_UNAVAILABLE` where the
+ * backend cannot be reached, `STORAGE_FAILED` where it answers with a fault.
+ */
+export abstract class FileStorage {
+  /** What this storage can do beyond the contract. */
+  abstract readonly capabilities: Capabilities;
+  /** Bytes in which content is handed to the staging area. */
+  protected readonly pieceSize: number = DEFAULT_PIECE_SIZE;
+
+  protected abstract openStaging(): StagingArea;
+  protected abstract readDetails(id: string, options: ReadOptions): Promise<FileDetails>;
+  protected abstract openStream(details: FileDetails, options: StreamOptions): Readable;
+  protected abstract remove(id: string): Promise<void>;
+  protected abstract listIds(options: ListOptions): AsyncIterable<string>;
+
+  /**
+   * Fails unless the storage can be used, with an error that says what is wrong and where.
+   * @throws DepotError `STORAGE_UNAVAILABLE`
+   */
+  abstract check(): Promise<void>;
+
+  /** Releases connections and handles. The storage must not be used after it. */
+  async close(): Promise<void> {}
+
+  /**
+   * Uploads content without making it a file: it is whole, hashed and typed, and no reader sees it.
+   * Whatever ends the upload early leaves nothing behind. Content that is a stream is destroyed by a failure, except
+   * for a request, which stays readable so that it can be answered.
+   * @throws DepotError `FILE_TOO_LARGE`, `INVALID_CONTENT`, `STORAGE_FULL`; what `checkType` throws; the signal's reason
+   */
+  async stage(content: Content, options: StageOptions = {}): Promise<StagedFile> {
+    const source = toContentSource(content);
+    const area = this.openStaging();
+    try {
+      const facts = await this.#transfer(source, area, options);
+      return new StagedFile(facts, this.#stagingEnd(source, area, facts));
+    } catch (error) {
+      await area.discard();
+      throw error;
+    }
+  }
+
+  /**
+   * Stores content as a new file and resolves to its id, when content and metadata are durable.
+   * @throws DepotError those of `stage` and `StagedFile.commit`
+   */
+  async create(content: Content, options: CreateOptions = {}): Promise<string> {
+    if (options.id !== undefined) assertFileId(options.id);
+    checkedMetadata(options.metadata);
+    const staged = await this.stage(content, options);
+    return staged.commit(options);
+  }
+
+  /**
+   * Gives an existing file new content, keeping its id, and what `options` leave out: its name, type and metadata.
+   * Readers see all old or all new; if it fails, the old file stays.
+   * @throws DepotError `FILE_NOT_FOUND`, `CONFLICT`, and those of `stage`
+   */
+  async replace(fileOrId: FileOrId, content: Content, options: ReplaceOptions = {}): Promise<string> {
+    checkedMetadata(options.metadata);
+    const { id } = await this.stat(fileOrId, options);
+    const staged = await this.stage(content, options);
+    return staged.replace(id, options);
+  }
+
+  /** @throws DepotError `FILE_NOT_FOUND` */
+  async get(fileOrId: FileOrId, options: ReadOptions = {}): Promise<StoredFile> {
+    return this.toStoredFile(await this.stat(fileOrId, options));
+  }
+
+  /**
+   * Details of a file, without its content.
+   * @throws DepotError `FILE_NOT_FOUND`
+   */
+  async stat(fileOrId: FileOrId, options: ReadOptions = {}): Promise<FileDetails> {
+    return this.readDetails(checkedId(fileOrId), options);
+  }
+
+  /**
+   * Opens a file for reading: details and content of the same moment. The caller must close it.
+   * @throws DepotError `FILE_NOT_FOUND`
+   */
+  async open(fileOrId: FileOrId, options: ReadOptions = {}): Promise<OpenFile> {
+    const file = await this.get(fileOrId, options);
+    return { file, stream: (range) => file.stream(range), close: async () => {} };
+  }
+
+  /** Whether there is such a file. Something that cannot be an id is an error here too. */
+  async exists(fileOrId: FileOrId, options: ReadOptions = {}): Promise<boolean> {
+    try {
+      await this.stat(fileOrId, options);
+      return true;
+    } catch (error) {
+      if (isDepotError(error, 'FILE_NOT_FOUND')) return false;
+      throw error;
+    }
+  }
+
+  /** Deletes a file. That it does not exist is no error. */
+  async delete(fileOrId: FileOrId): Promise<void> {
+    await this.remove(checkedId(fileOrId));
+  }
+
+  /** Ids of the files in ascending order of their characters' codes, in flat memory however many there are. */
+  list(options: ListOptions = {}): AsyncIterable<string> {
+    return this.listIds(options);
+  }
+
+  /**
+   * A URL from which clients can fetch the file without us, or nothing where the backend has none (the capability `url`).
+   * @throws DepotError `FILE_NOT_FOUND`
+   */
+  async url(fileOrId: FileOrId, _options: UrlOptions = {}): Promise<string | undefined> {
+    return (await this.stat(fileOrId)).publicUrl;
+  }
+
+  protected toStoredFile(details: FileDetails): StoredFile {
+    return new StoredFile(details, (options) => this.openStream(details, checkedRange(options)));
+  }
+
+  /** Reads the content into the staging area; the digest is computed while each piece is on its way. */
+  async #transfer(source: ContentSource, area: StagingArea, options: StageOptions): Promise<ContentFacts> {
+    const meter = new ContentMeter(options.maxSize);
+    const typing = new TypeCheck(meter, options);
+    const stream = source.open();
+    const write = (chunks: readonly Buffer[], byteLength: number) => {
+      const written = area.write(chunks, byteLength);
+      meter.hash(chunks);
+      return written;
+    };
+    try {
+      const { signal } = typing;
+      await writeInPieces(stream, write, { pieceSize: this.pieceSize, signal, inspect: typing.observe });
+      const detectedType = await typing.result();
+      await area.finish();
+      options.signal?.throwIfAborted();
+      return { size: meter.size, sha256: meter.sha256(), detectedType };
+    } catch (error) {
+      if (!(stream instanceof IncomingMessage)) stream.destroy();
+      throw error;
+    }
+  }
+
+  #stagingEnd(source: ContentSource, area: StagingArea, facts: ContentFacts) {
+    return {
+      commit: async (options: CommitOptions) => {
+        const details = newDetails(options, source, facts);
+        await area.commit(details);
+        return details.id;
+      },
+      replace: async (id: string, options: FileOptions) => {
+        const details = replacedDetails(options, source, facts, await this.stat(id));
+        await area.replace(details);
+        return details.id;
+      },
+      discard: () => area.discard(),
+    };
+  }
+}
+
+/** Looks at the first bytes as they arrive, and stops the transfer if their type is refused. */
+class TypeCheck {
+  readonly #meter: ContentMeter;
+  readonly #options: StageOptions;
+  readonly #refusal = new AbortController();
+  readonly signal: AbortSignal;
+  #typing: Promise<string | undefined> | undefined;
+
+  constructor(meter: ContentMeter, options: StageOptions) {
+    this.#meter = meter;
+    this.#options = options;
+    const { signal } = this.#refusal;
+    this.signal = options.signal ? AbortSignal.any([options.signal, signal]) : signal;
+  }
+
+  readonly observe = (chunk: Buffer): void => {
+    this.#meter.observe(chunk);
+    if (this.#typing || !this.#meter.hasHead) return;
+    this.#typing = this.#check();
+    this.#typing.catch((error) => this.#refusal.abort(error));
+  };
+
+  /** The detected type, also of content shorter than a head. */
+  result(): Promise<string | undefined> {
+    return this.#typing ?? this.#check();
+  }
+
+  async #check(): Promise<string | undefined> {
+    const detectedType = await this.#meter.detectType();
+    this.#options.checkType?.(detectedType);
+    return detectedType;
+  }
+}
+
+function checkedId(fileOrId: FileOrId): string {
+  const id = toFileId(fileOrId);
+  assertFileId(id);
+  return id;
+}
+
+function checkedRange(options: StreamOptions): StreamOptions {
+  const { start, end }: ByteRange = options;
+  for (const position of [start, end]) {
+    if (position !== undefined && !(Number.isSafeInteger(position) && position >= 0)) {
+      throw new RangeError(`Not a byte position: ${position}`);
+    }
+  }
+  return options;
+}
+
+function newDetails(options: CommitOptions, source: ContentSource, facts: ContentFacts): NewFileDetails {
+  const id = options.id ?? createFileId();
+  assertFileId(id);
+  const filename = cleanFileName(options.filename ?? source.filename);
+  const contentType = givenType(options, source) ?? contentTypeOfName(filename) ?? UNKNOWN_CONTENT_TYPE;
+  return { id, filename, contentType, ...contentDetails(options, facts) };
+}
+
+function replacedDetails(
+  options: FileOptions,
+  source: ContentSource,
+  facts: ContentFacts,
+  old: FileDetails,
+): NewFileDetails {
+  const newName = options.filename ?? source.filename;
+  const filename = newName === undefined ? old.filename : cleanFileName(newName);
+  const namedType = newName === undefined ? undefined : contentTypeOfName(filename);
+  const contentType = givenType(options, source) ?? namedType ?? old.contentType;
+  const metadata = options.metadata ?? old.metadata;
+  return { id: old.id, filename, contentType, ...contentDetails({ metadata }, facts) };
+}
+
+/** What is not a media type counts as not given: it would break the header that it ends in. */
+function givenType(options: FileOptions, source: ContentSource): string | undefined {
+  return parsedContentType(options.contentType) ?? parsedContentType(source.contentType);
+}
+
+function contentDetails(options: FileOptions, facts: ContentFacts) {
+  const { size, sha256 } = facts;
+  return { size, sha256, lastModified: wholeSeconds(new Date()), metadata: checkedMetadata(options.metadata) };
+}
+
+/** HTTP dates and the formats that are shared with others know no fractions. */
+function wholeSeconds(date: Date): Date {
+  return new Date(Math.floor(date.getTime() / 1000) * 1000);
+}

@@ -1,0 +1,139 @@
+import type { Readable } from 'node:stream';
+
+/** Takes one piece of content; called with one piece at a time. */
+export type WritePiece = (chunks: readonly Buffer[], byteLength: number) => Promise<void>;
+
+export interface PieceOptions {
+  /** Bytes after which a piece is written; the last one may be smaller, and a chunk is never cut. */
+  readonly pieceSize: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Sees each chunk as it arrives; what it throws ends the transfer. */
+  readonly inspect?: ((chunk: Buffer) => void) | undefined;
+}
+
+/** Pieces that may wait while one is being written; beyond that the source is paused. */
+const WAITING_PIECES = 2;
+
+/**
+ * Reads a stream to its end and hands it on in large pieces, one at a time, while the next one is collected.
+ * One event, one write and one hash call for each small chunk is what makes Node's uploads slow.
+ * @throws what the stream, `inspect` or `write` fail with, the signal's reason, or an error for a stream that ends early;
+ *   no write is under way any more by then
+ */
+export function writeInPieces(stream: Readable, write: WritePiece, options: PieceOptions): Promise<void> {
+  return new PieceWriter(stream, write, options).run();
+}
+
+class PieceWriter {
+  readonly #stream: Readable;
+  readonly #write: WritePiece;
+  readonly #options: PieceOptions;
+  #chunks: Buffer[] = [];
+  #waitingBytes = 0;
+  #writing: Promise<void> | undefined;
+  #ended = false;
+  #failed = false;
+  #resolve!: () => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(stream: Readable, write: WritePiece, options: PieceOptions) {
+    this.#stream = stream;
+    this.#write = write;
+    this.#options = options;
+  }
+
+  run(): Promise<void> {
+    const { promise, resolve, reject } = deferred();
+    this.#resolve = resolve;
+    this.#reject = reject;
+    const { signal } = this.#options;
+    if (signal?.aborted) this.#fail(signal.reason);
+    signal?.addEventListener('abort', this.#onAbort);
+    this.#stream.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#fail).on('close', this.#onClose);
+    if (this.#stream.destroyed && !this.#stream.readableEnded) this.#onClose();
+    return promise.finally(() => this.#detach());
+  }
+
+  readonly #onData = (data: Buffer | Uint8Array | string): void => {
+    if (this.#failed) return;
+    const chunk = toBuffer(data);
+    try {
+      this.#options.inspect?.(chunk);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    this.#chunks.push(chunk);
+    this.#waitingBytes += chunk.byteLength;
+    if (this.#waitingBytes >= this.#options.pieceSize) this.#writeNext();
+    if (this.#waitingBytes >= this.#options.pieceSize * WAITING_PIECES) this.#stream.pause();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#ended = true;
+    this.#writeNext();
+  };
+
+  readonly #onClose = (): void => {
+    if (!this.#ended) this.#fail(new Error('The stream was closed before its end'));
+  };
+
+  readonly #onAbort = (): void => {
+    this.#fail(this.#options.signal?.reason);
+  };
+
+  /** Never settles while a write is under way: its buffers and its file are still in use. */
+  readonly #fail = (error: unknown): void => {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#chunks = [];
+    const reject = () => this.#reject(error);
+    if (this.#writing) this.#writing.then(reject, reject);
+    else reject();
+  };
+
+  #writeNext(): void {
+    if (this.#writing || this.#failed) return;
+    if (this.#waitingBytes >= this.#options.pieceSize || (this.#ended && this.#waitingBytes > 0)) {
+      const [chunks, byteLength] = [this.#chunks, this.#waitingBytes];
+      this.#chunks = [];
+      this.#waitingBytes = 0;
+      this.#writing = this.#write(chunks, byteLength);
+      this.#writing.then(this.#onWritten, this.#fail);
+    } else if (this.#ended) {
+      this.#resolve();
+    }
+  }
+
+  readonly #onWritten = (): void => {
+    this.#writing = undefined;
+    if (this.#failed) return;
+    if (this.#stream.isPaused()) this.#stream.resume();
+    this.#writeNext();
+  };
+
+  /** One listener stays: an error that comes later must not end the process. */
+  #detach(): void {
+    this.#stream.on('error', ignore);
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#stream.off('data', this.#onData).off('end', this.#onEnd).off('error', this.#fail).off('close', this.#onClose);
+  }
+}
+
+function ignore(): void {}
+
+function toBuffer(data: Buffer | Uint8Array | string): Buffer {
+  if (Buffer.isBuffer(data)) return data;
+  if (typeof data === 'string') return Buffer.from(data);
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
+  let resolve!: () => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<void>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
+}
