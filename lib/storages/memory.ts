@@ -72,9 +72,7 @@ class MemoryStaging implements StagingArea {
     this.#chunks.push(Buffer.concat(chunks));
   }
 
-  async finish(): Promise<void> {
-    this.#chunks = [Buffer.concat(this.#chunks)];
-  }
+  async finish(): Promise<void> {}
 
   async commit(details: NewFileDetails): Promise<void> {
     if (this.#files.has(details.id)) throw new DepotError('FILE_EXISTS');
