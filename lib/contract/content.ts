@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import { IncomingMessage } from 'node:http';
 import { basename } from 'node:path';
 import { Readable } from 'node:stream';
 import type { ReadableStream as WebReadableStream } from 'node:stream/web';
@@ -51,11 +52,32 @@ export function toContentSource(content: Content): ContentSource {
   if (content instanceof StoredFile) return fromStoredFile(content);
   if (content instanceof Readable) return { open: () => content };
   if (content instanceof Blob) return fromBlob(content);
-  if (content instanceof URL) return fromPath(fileURLToPath(content));
+  if (content instanceof URL) return fromPath(pathOf(content));
+  if (!isObject(content)) throw notStorable(content);
   if (isMulterFile(content)) return fromMulterFile(content);
   if (isIterable(content)) return { open: () => Readable.from(content, { objectMode: false }) };
   if (isLocalPath(content)) return fromPath(content.path);
-  throw new DepotError('INVALID_CONTENT', `Cannot store a value of type ${typeof content}`);
+  throw notStorable(content);
+}
+
+/** Closes content that will not be read to its end. A request stays readable, so that it can be answered. */
+export function abandonContent(content: Content): void {
+  const stream = isObject(content) && isMulterFile(content) ? content.stream : content;
+  if (stream instanceof Readable && !(stream instanceof IncomingMessage)) stream.destroy();
+  if (stream instanceof ReadableStream && !stream.locked) stream.cancel().catch(() => {});
+}
+
+function notStorable(content: unknown): DepotError {
+  return new DepotError('INVALID_CONTENT', `Cannot store a value of type ${typeof content}`);
+}
+
+function pathOf(url: URL): string {
+  if (url.protocol === 'file:') return fileURLToPath(url);
+  throw new DepotError('INVALID_CONTENT', `Only file: URLs can be stored, not ${url.protocol}`);
+}
+
+function isObject(content: unknown): content is object {
+  return typeof content === 'object' && content !== null;
 }
 
 /** Not `Readable.from(bytes)` alone, which would walk a Uint8Array byte by byte. */
@@ -93,9 +115,9 @@ function isMulterFile(content: object): content is MulterFile {
 }
 
 function isIterable(content: object): content is AsyncIterable<Uint8Array | string> {
-  return content !== null && Symbol.asyncIterator in content;
+  return Symbol.asyncIterator in content;
 }
 
 function isLocalPath(content: object): content is LocalPath {
-  return content !== null && 'path' in content && typeof content.path === 'string';
+  return 'path' in content && typeof content.path === 'string';
 }

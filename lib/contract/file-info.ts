@@ -25,5 +25,16 @@ export interface FileInfo {
 export function toFileInfo(storage: string, details: FileDetails, url: string): FileInfo {
   const { id, filename, contentType, size, sha256, metadata } = details;
   const lastModified = details.lastModified.toISOString();
-  return { storage, id, path: `${storage}/${id}`, url, filename, contentType, size, sha256, lastModified, metadata };
+  return {
+    storage,
+    id,
+    path: `${storage}/${id}`,
+    url,
+    filename,
+    contentType,
+    size,
+    sha256,
+    lastModified,
+    metadata,
+  };
 }

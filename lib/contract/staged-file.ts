@@ -1,4 +1,5 @@
 import { DepotError } from '../errors.js';
+import { assertFileId } from './file-id.js';
 import type { Metadata } from './metadata.js';
 
 /** What a file is called and what is kept with it; everything may be left out. */
@@ -91,7 +92,12 @@ export class StagedFile implements ContentFacts {
 /** A file, or its id. */
 export type FileOrId = string | { readonly id: string };
 
-/** The id of a file that may be given by its id. */
+/**
+ * The id of a file that may be given by its id, checked.
+ * @throws DepotError `INVALID_FILE_ID`
+ */
 export function toFileId(fileOrId: FileOrId): string {
-  return typeof fileOrId === 'string' ? fileOrId : fileOrId.id;
+  const id: unknown = typeof fileOrId === 'string' ? fileOrId : fileOrId?.id;
+  assertFileId(id);
+  return id;
 }

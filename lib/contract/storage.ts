@@ -1,11 +1,10 @@
-import { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import { isDepotError } from '../errors.js';
+import { DepotError, isDepotError } from '../errors.js';
 import { ContentMeter } from '../internal/content-meter.js';
 import { contentTypeOfName, parsedContentType, UNKNOWN_CONTENT_TYPE } from '../internal/content-type.js';
 import { writeInPieces } from '../internal/piece-writer.js';
 import type { Capabilities } from './capabilities.js';
-import { type Content, type ContentSource, toContentSource } from './content.js';
+import { abandonContent, type Content, type ContentSource, toContentSource } from './content.js';
 import { assertFileId, createFileId } from './file-id.js';
 import { cleanFileName } from './file-name.js';
 import { checkedMetadata } from './metadata.js';
@@ -26,9 +25,9 @@ export interface StageOptions {
   readonly maxSize?: number | undefined;
   /**
    * Called once with the media type that the content's first 4,100 bytes show, as soon as they are there.
-   * What it throws ends the upload before the rest is read.
+   * What it throws or rejects with ends the upload before the rest is read.
    */
-  readonly checkType?: ((detectedType: string | undefined) => void) | undefined;
+  readonly checkType?: ((detectedType: string | undefined) => void | Promise<void>) | undefined;
 }
 
 export type CreateOptions = CommitOptions & StageOptions;
@@ -39,6 +38,7 @@ export interface ListOptions {
   readonly prefix?: string | undefined;
   /** Only ids that sort after this one, to go on from where an earlier list ended. */
   readonly after?: string | undefined;
+  /** Gives up: the iteration fails with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -50,10 +50,15 @@ export interface UrlOptions {
 }
 
 export interface ReadOptions {
+  /** Gives up, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A file held open: its details and its content belong together, whatever happens to the file meanwhile. */
+/**
+ * A file held open: its details and its content belong together, whatever happens to the file meanwhile.
+ * A backend that cannot keep the content of a file that was replaced or deleted since fails its streams and reads with
+ * `CONFLICT` or `FILE_NOT_FOUND`.
+ */
 export interface OpenFile {
   readonly file: StoredFile;
   /** Where the content lies on this machine; only with the capability `localPath`. */
@@ -83,6 +88,11 @@ export interface StagingArea {
   discard(): Promise<void>;
 }
 
+export interface StagingOptions {
+  /** Nobody waits for the content any more: calls under way should give up, with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** What a backend is told of the file that it is to keep. */
 export type NewFileDetails = Required<Omit<FileDetails, 'etag' | 'publicUrl'>>;
 
@@ -102,7 +112,7 @@ export abstract class FileStorage {
   /** Bytes in which content is handed to the staging area. */
   protected readonly pieceSize: number = DEFAULT_PIECE_SIZE;
 
-  protected abstract openStaging(): StagingArea;
+  protected abstract openStaging(options: StagingOptions): StagingArea;
   protected abstract readDetails(id: string, options: ReadOptions): Promise<FileDetails>;
   protected abstract openStream(details: FileDetails, options: StreamOptions): Readable;
   protected abstract remove(id: string): Promise<void>;
@@ -119,13 +129,18 @@ export abstract class FileStorage {
 
   /**
    * Uploads content without making it a file: it is whole, hashed and typed, and no reader sees it.
-   * Whatever ends the upload early leaves nothing behind. Content that is a stream is destroyed by a failure, except
-   * for a request, which stays readable so that it can be answered.
-   * @throws DepotError `FILE_TOO_LARGE`, `INVALID_CONTENT`, `STORAGE_FULL`; what `checkType` throws; the signal's reason
+   * Whatever ends the upload early leaves nothing behind. Content that is a stream is destroyed by a failure, of `create`
+   * and `replace` too, except for a request, which stays readable so that it can be answered.
+   * @throws DepotError `FILE_TOO_LARGE`, `INVALID_CONTENT`, `UPLOAD_ABORTED` for a stream that is closed before its end,
+   *   `STORAGE_FULL`; what the content's stream fails with; what `checkType` throws; the signal's reason
    */
   async stage(content: Content, options: StageOptions = {}): Promise<StagedFile> {
+    return closedOnFailure(content, () => this.#stage(content, options));
+  }
+
+  async #stage(content: Content, options: StageOptions): Promise<StagedFile> {
     const source = toContentSource(content);
-    const area = this.openStaging();
+    const area = this.openStaging({ signal: options.signal });
     try {
       const facts = await this.#transfer(source, area, options);
       return new StagedFile(facts, this.#stagingEnd(source, area, facts));
@@ -140,10 +155,12 @@ export abstract class FileStorage {
    * @throws DepotError those of `stage` and `StagedFile.commit`
    */
   async create(content: Content, options: CreateOptions = {}): Promise<string> {
-    if (options.id !== undefined) assertFileId(options.id);
-    checkedMetadata(options.metadata);
-    const staged = await this.stage(content, options);
-    return staged.commit(options);
+    return closedOnFailure(content, async () => {
+      if (options.id !== undefined) assertFileId(options.id);
+      checkedMetadata(options.metadata);
+      const staged = await this.stage(content, options);
+      return staged.commit(options);
+    });
   }
 
   /**
@@ -152,10 +169,12 @@ export abstract class FileStorage {
    * @throws DepotError `FILE_NOT_FOUND`, `CONFLICT`, and those of `stage`
    */
   async replace(fileOrId: FileOrId, content: Content, options: ReplaceOptions = {}): Promise<string> {
-    checkedMetadata(options.metadata);
-    const { id } = await this.stat(fileOrId, options);
-    const staged = await this.stage(content, options);
-    return staged.replace(id, options);
+    return closedOnFailure(content, async () => {
+      checkedMetadata(options.metadata);
+      const { id } = await this.stat(fileOrId, options);
+      const staged = await this.stage(content, options);
+      return staged.replace(id, options);
+    });
   }
 
   /** @throws DepotError `FILE_NOT_FOUND` */
@@ -168,7 +187,8 @@ export abstract class FileStorage {
    * @throws DepotError `FILE_NOT_FOUND`
    */
   async stat(fileOrId: FileOrId, options: ReadOptions = {}): Promise<FileDetails> {
-    return this.readDetails(checkedId(fileOrId), options);
+    options.signal?.throwIfAborted();
+    return this.readDetails(toFileId(fileOrId), options);
   }
 
   /**
@@ -193,7 +213,7 @@ export abstract class FileStorage {
 
   /** Deletes a file. That it does not exist is no error. */
   async delete(fileOrId: FileOrId): Promise<void> {
-    await this.remove(checkedId(fileOrId));
+    await this.remove(toFileId(fileOrId));
   }
 
   /** Ids of the files in ascending order of their characters' codes, in flat memory however many there are. */
@@ -218,10 +238,10 @@ export abstract class FileStorage {
     const meter = new ContentMeter(options.maxSize);
     const typing = new TypeCheck(meter, options);
     const stream = source.open();
-    const write = (chunks: readonly Buffer[], byteLength: number) => {
+    const write = async (chunks: readonly Buffer[], byteLength: number) => {
       const written = area.write(chunks, byteLength);
       meter.hash(chunks);
-      return written;
+      await written;
     };
     try {
       const { signal } = typing;
@@ -231,7 +251,7 @@ export abstract class FileStorage {
       options.signal?.throwIfAborted();
       return { size: meter.size, sha256: meter.sha256(), detectedType };
     } catch (error) {
-      if (!(stream instanceof IncomingMessage)) stream.destroy();
+      abandonContent(stream);
       throw error;
     }
   }
@@ -282,25 +302,28 @@ class TypeCheck {
 
   async #check(): Promise<string | undefined> {
     const detectedType = await this.#meter.detectType();
-    this.#options.checkType?.(detectedType);
+    await this.#options.checkType?.(detectedType);
     return detectedType;
   }
 }
 
-function checkedId(fileOrId: FileOrId): string {
-  const id = toFileId(fileOrId);
-  assertFileId(id);
-  return id;
+async function closedOnFailure<T>(content: Content, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    abandonContent(content);
+    throw error;
+  }
 }
 
 function checkedRange(options: StreamOptions): StreamOptions {
-  const { start, end }: ByteRange = options;
-  for (const position of [start, end]) {
-    if (position !== undefined && !(Number.isSafeInteger(position) && position >= 0)) {
-      throw new RangeError(`Not a byte position: ${position}`);
-    }
-  }
-  return options;
+  const { start = 0, end = Number.MAX_SAFE_INTEGER }: ByteRange = options;
+  if (isPosition(start) && isPosition(end) && start <= end) return options;
+  throw new DepotError('INVALID_OPTION', `Not a range of bytes: ${start}-${end}`);
+}
+
+function isPosition(position: number): boolean {
+  return Number.isSafeInteger(position) && position >= 0;
 }
 
 function newDetails(options: CommitOptions, source: ContentSource, facts: ContentFacts): NewFileDetails {
@@ -332,7 +355,12 @@ function givenType(options: FileOptions, source: ContentSource): string | undefi
 
 function contentDetails(options: FileOptions, facts: ContentFacts) {
   const { size, sha256 } = facts;
-  return { size, sha256, lastModified: wholeSeconds(new Date()), metadata: checkedMetadata(options.metadata) };
+  return {
+    size,
+    sha256,
+    lastModified: wholeSeconds(new Date()),
+    metadata: checkedMetadata(options.metadata),
+  };
 }
 
 /** HTTP dates and the formats that are shared with others know no fractions. */

@@ -1,5 +1,5 @@
-import { buffer as collectBuffer } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
+import { buffer as collectBuffer } from 'node:stream/consumers';
 import type { Metadata } from './metadata.js';
 
 /** All that a storage keeps of a file, besides its content. */
@@ -22,7 +22,10 @@ export interface FileDetails {
   readonly publicUrl?: string | undefined;
 }
 
-/** A part of a file: positions of the first and the last byte, both included, as in `fs.createReadStream`. */
+/**
+ * A part of a file: positions of the first and the last byte, both included, as in `fs.createReadStream`.
+ * What lies past the end of the file is left out: a part that begins there is empty.
+ */
 export interface ByteRange {
   /** @default 0 */
   readonly start?: number | undefined;
@@ -31,6 +34,7 @@ export interface ByteRange {
 }
 
 export interface StreamOptions extends ByteRange {
+  /** Gives up: the stream fails with an `AbortError`. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -56,14 +60,19 @@ export class StoredFile implements FileDetails {
   }
 
   /**
-   * The content, or a part of it. A file that has gone since fails the stream with `FILE_NOT_FOUND`.
+   * The content, or a part of it. A file that has gone since fails the stream with `FILE_NOT_FOUND`; one
+   * that was replaced gives the old content whole, or fails it with `CONFLICT`.
    * @param options `start` and `end` in bytes, both included; `signal` to give up
+   * @throws DepotError `INVALID_OPTION`, at once, for positions that are not whole numbers from 0, or in wrong order
    */
   stream(options: StreamOptions = {}): Readable {
     return this.#openStream(options);
   }
 
-  /** The whole content, in memory. */
+  /**
+   * The whole content, in memory.
+   * @throws DepotError `FILE_NOT_FOUND`, `CONFLICT`: what fails the stream, as do all that read the whole
+   */
   buffer(): Promise<Buffer> {
     return collectBuffer(this.stream());
   }

@@ -1,11 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Capabilities } from '../contract/capabilities.js';
-import {
-  FileStorage,
-  type ListOptions,
-  type NewFileDetails,
-  type StagingArea,
-} from '../contract/storage.js';
+import { FileStorage, type ListOptions, type NewFileDetails, type StagingArea } from '../contract/storage.js';
 import type { FileDetails, StreamOptions } from '../contract/stored-file.js';
 import { DepotError, FileNotFoundError } from '../errors.js';
 
@@ -36,7 +31,8 @@ export class MemoryStorage extends FileStorage {
     const find = () => this.#find(details.id);
     const read = async function* () {
       const file = find();
-      if (file.details !== details) throw new DepotError('CONFLICT', 'The file was replaced since it was looked up');
+      if (file.details !== details)
+        throw new DepotError('CONFLICT', 'The file was replaced since it was looked up');
       if (file.content.byteLength > start) yield file.content.subarray(start, end + 1);
     };
     return Readable.from(read(), { signal });
@@ -46,8 +42,9 @@ export class MemoryStorage extends FileStorage {
     this.#files.delete(id);
   }
 
-  protected async *listIds({ prefix = '', after = '' }: ListOptions): AsyncIterable<string> {
+  protected async *listIds({ prefix = '', after = '', signal }: ListOptions): AsyncIterable<string> {
     for (const id of [...this.#files.keys()].sort()) {
+      signal?.throwIfAborted();
       if (id > after && id.startsWith(prefix)) yield id;
     }
   }

@@ -1,0 +1,95 @@
+import * as fs from 'node:fs';
+import { Readable } from 'node:stream';
+import type { StreamOptions } from '../../contract/stored-file.js';
+import * as files from './files.js';
+
+/** Bytes that a stream reads at once. */
+const STREAM_CHUNK = 256 * 1024;
+
+/** An open file, closed once, and never while it is being read: its descriptor could be another file's by then. */
+export class ContentHandle {
+  readonly #descriptor: number;
+  #reads = 0;
+  #closing: Promise<void> | undefined;
+  #onIdle: (() => void) | undefined;
+
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+  }
+
+  stat(): Promise<fs.Stats> {
+    return files.fstat(this.#descriptor);
+  }
+
+  /** Resolves to the number of bytes read; 0 at the end. */
+  read(buffer: Buffer, length: number, position: number): Promise<number> {
+    if (this.#closing) return Promise.reject(new Error('The file is closed'));
+    this.#reads++;
+    return new Promise((resolve, reject) => {
+      fs.read(this.#descriptor, buffer, 0, length, position, (error, bytesRead) => {
+        this.#reads--;
+        if (this.#reads === 0) this.#onIdle?.();
+        if (error) reject(error);
+        else resolve(bytesRead);
+      });
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#idle().then(() => files.close(this.#descriptor));
+    return this.#closing;
+  }
+
+  async #idle(): Promise<void> {
+    if (this.#reads === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+    });
+  }
+}
+
+/** Opens a handle when the stream is first read, and says how to leave it. */
+export type OpenHandle = () => Promise<{ handle: ContentHandle; release: () => Promise<void> }>;
+
+/** Streams a part of a file through a handle that is opened late and released on every path. */
+export class ContentStream extends Readable {
+  readonly #openHandle: OpenHandle;
+  #opened: { handle: ContentHandle; release: () => Promise<void> } | undefined;
+  #position: number;
+  readonly #end: number;
+
+  constructor(openHandle: OpenHandle, { start = 0, end = Number.POSITIVE_INFINITY, signal }: StreamOptions) {
+    super({ highWaterMark: STREAM_CHUNK, ...(signal && { signal }) });
+    this.#openHandle = openHandle;
+    this.#position = start;
+    this.#end = end;
+  }
+
+  override _construct(callback: (error?: Error | null) => void): void {
+    this.#openHandle().then((opened) => {
+      this.#opened = opened;
+      callback();
+    }, callback);
+  }
+
+  override _read(): void {
+    const length = Math.min(STREAM_CHUNK, this.#end - this.#position + 1);
+    if (length <= 0) this.push(null);
+    else this.#readChunk(length).catch((error) => this.destroy(error));
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    const released = this.#opened?.release() ?? Promise.resolve();
+    released.then(
+      () => callback(error),
+      (failure) => callback(error ?? failure),
+    );
+  }
+
+  async #readChunk(length: number): Promise<void> {
+    const buffer = Buffer.allocUnsafeSlow(length);
+    const bytesRead = (await this.#opened?.handle.read(buffer, length, this.#position)) ?? 0;
+    this.#position += bytesRead;
+    this.push(bytesRead === 0 ? null : buffer.subarray(0, bytesRead));
+  }
+}

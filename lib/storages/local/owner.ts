@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+
+/** After this time (milliseconds) without a change, what a process on another machine has left counts as abandoned. */
+export const FOREIGN_OWNER_PATIENCE = 24 * 60 * 60 * 1000;
+
+/**
+ * Who staged something: machine, process and the start of that process, so that a later process with the same id is
+ * told apart. Used as a folder name.
+ */
+export function ownerName(pid: number = process.pid): string {
+  return `${machineName()}.${pid}.${startOfProcess(pid)}`;
+}
+
+/**
+ * Whether nobody will come back for what this owner left. For an owner on another machine, who cannot be asked, the
+ * time of the last change decides.
+ * @param lastChange milliseconds since the epoch
+ */
+export function isAbandoned(owner: string, lastChange: number): boolean {
+  const [machine, pid, start] = owner.split('.');
+  if (machine !== machineName()) return Date.now() - lastChange > FOREIGN_OWNER_PATIENCE;
+  return !isRunning(Number(pid)) || startOfProcess(Number(pid)) !== start;
+}
+
+function machineName(): string {
+  return hostname().replace(/[^A-Za-z0-9-]/g, '-');
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Clock ticks from boot to the start of the process (Linux, proc(5), field 22); `0` where nobody tells. */
+function startOfProcess(pid: number): string {
+  try {
+    const status = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const afterCommand = status.slice(status.lastIndexOf(')') + 2);
+    return afterCommand.split(' ')[19] ?? '0';
+  } catch {
+    return '0';
+  }
+}

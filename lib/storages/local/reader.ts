@@ -1,0 +1,176 @@
+import type { Stats } from 'node:fs';
+import { FileNotFoundError } from '../../errors.js';
+import { ContentHandle } from './content-handle.js';
+import * as files from './files.js';
+import { type LocalDetails, type LocalLayout, parseDetails, parseSharedMetadata } from './layout.js';
+
+/** Details of this many files are kept in memory, a few hundred bytes each. */
+const CACHED_FILES = 4096;
+
+/** A reader that meets one replacement after another starts anew so often before it gives up. */
+const READ_ATTEMPTS = 100;
+
+interface Found {
+  readonly details: LocalDetails;
+  readonly stats: Stats;
+}
+
+export interface OpenContent {
+  readonly details: LocalDetails;
+  readonly handle: ContentHandle;
+  readonly path: string;
+}
+
+/** A way to look at a content: by its path alone, or by opening it. */
+type Look<Content extends { stats: Stats }> = (path: string) => Promise<Content>;
+
+/**
+ * Reads details that belong to their content, whoever replaces the file meanwhile.
+ *
+ * Every replacement makes a new content on the disk, so what `fstat` tells of a content tells its revision: details
+ * that were once read with it stay true, and are kept.
+ */
+export class LocalReader {
+  readonly #layout: LocalLayout;
+  readonly #cache = new Map<string, Found>();
+
+  constructor(layout: LocalLayout) {
+    this.#layout = layout;
+  }
+
+  /** @throws DepotError `FILE_NOT_FOUND` also where only half of a file is there */
+  async details(id: string): Promise<LocalDetails> {
+    const { details } = await this.#read(id, async (path) => ({ stats: await files.stat(path) }), ignore);
+    return details;
+  }
+
+  /**
+   * Opens the content together with the details that belong to it. The caller must close the handle.
+   * @throws DepotError `FILE_NOT_FOUND`
+   */
+  async open(id: string): Promise<OpenContent> {
+    const { details, content, path } = await this.#read(id, openContent, ({ handle }) => handle.close());
+    return { details, handle: content.handle, path };
+  }
+
+  forget(id: string): void {
+    this.#cache.delete(id);
+  }
+
+  async #read<Content extends { stats: Stats }>(
+    id: string,
+    look: Look<Content>,
+    release: (content: Content) => unknown,
+  ): Promise<{ details: LocalDetails; content: Content; path: string }> {
+    const path = this.#layout.content(id);
+    const known = this.#cache.get(id);
+    if (known) {
+      const content = await orNotFound(id, look(path));
+      if (isSameContent(known.stats, content.stats)) return { details: known.details, content, path };
+      release(content);
+    }
+    for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+      const found = await this.#readOnce(id, look, release);
+      if (found) return found;
+    }
+    throw new FileNotFoundError(id);
+  }
+
+  /** Nothing where details and content may not belong together: somebody replaces the file just now. */
+  async #readOnce<Content extends { stats: Stats }>(
+    id: string,
+    look: Look<Content>,
+    release: (content: Content) => unknown,
+  ) {
+    const before = await this.#readDetailsText(id);
+    const revision = before.isShared ? undefined : parseDetails(id, before.json).revision;
+    const { content, path } = await this.#lookAtRevision(id, revision, look);
+    const after = await files.stat(before.path).catch(() => undefined);
+    if (!after || !isSameContent(before.stats, after)) {
+      release(content);
+      return undefined;
+    }
+    const { stats } = content;
+    const details = before.isShared
+      ? parseSharedMetadata(id, before.json, stats)
+      : parseDetails(id, before.json);
+    this.#remember(id, { details, stats });
+    return { details, content, path };
+  }
+
+  async #lookAtRevision<Content extends { stats: Stats }>(
+    id: string,
+    revision: string | undefined,
+    look: Look<Content>,
+  ) {
+    if (revision !== undefined) {
+      const path = this.#layout.content(id, revision);
+      const content = await look(path).catch((error) => {
+        if (!files.hasCode(error, 'ENOENT')) throw error;
+      });
+      if (content) return { content, path };
+    }
+    const path = this.#layout.content(id);
+    return { content: await orNotFound(id, look(path)), path };
+  }
+
+  async #readDetailsText(id: string) {
+    const own = await readWithStats(this.#layout.details(id));
+    if (own) return { ...own, isShared: false };
+    const shared = await readWithStats(this.#layout.sharedMetadata(id));
+    if (shared) return { ...shared, isShared: true };
+    throw new FileNotFoundError(id);
+  }
+
+  /** The files that were asked for longest ago are forgotten first. */
+  #remember(id: string, found: Found): void {
+    this.#cache.delete(id);
+    this.#cache.set(id, found);
+    if (this.#cache.size <= CACHED_FILES) return;
+    const [oldest] = this.#cache.keys();
+    if (oldest !== undefined) this.#cache.delete(oldest);
+  }
+}
+
+async function openContent(path: string): Promise<{ stats: Stats; handle: ContentHandle }> {
+  const handle = new ContentHandle(await files.open(path, 'r'));
+  try {
+    return { stats: await handle.stat(), handle };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+async function readWithStats(
+  path: string,
+): Promise<{ path: string; json: string; stats: Stats } | undefined> {
+  try {
+    const { stats, handle } = await openContent(path);
+    try {
+      const buffer = Buffer.allocUnsafe(stats.size);
+      const bytesRead = await handle.read(buffer, stats.size, 0);
+      return { path, json: buffer.toString('utf8', 0, bytesRead), stats };
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (files.hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
+}
+
+function isSameContent(one: Stats, other: Stats): boolean {
+  return one.ino === other.ino && one.mtimeMs === other.mtimeMs && one.size === other.size;
+}
+
+async function orNotFound<Result>(id: string, act: Promise<Result>): Promise<Result> {
+  try {
+    return await act;
+  } catch (error) {
+    if (files.hasCode(error, 'ENOENT', 'ENOTDIR')) throw new FileNotFoundError(id, { cause: error });
+    throw error;
+  }
+}
+
+function ignore(): void {}

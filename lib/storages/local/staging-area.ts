@@ -1,0 +1,101 @@
+import { randomUUID } from 'node:crypto';
+import type { NewFileDetails, StagingArea } from '../../contract/storage.js';
+import { DepotError } from '../../errors.js';
+import * as files from './files.js';
+import { formatDetails, formatSharedMetadata, replacementFolderName, STAGED } from './layout.js';
+import { replaceFile } from './replacement.js';
+import type { Workplace } from './workplace.js';
+
+/** A folder that becomes the folder of a file by one rename. */
+export class LocalStagingArea implements StagingArea {
+  readonly #workplace: Workplace;
+  readonly #revision = randomUUID();
+  #folder: string | undefined;
+  #descriptor: number | undefined;
+  #position = 0;
+
+  constructor(workplace: Workplace) {
+    this.#workplace = workplace;
+  }
+
+  write(chunks: readonly Buffer[], byteLength: number): Promise<void> {
+    return this.#guarded(async () => {
+      const descriptor = await this.#open();
+      await files.writeChunks(descriptor, chunks, this.#position);
+      this.#position += byteLength;
+    });
+  }
+
+  finish(): Promise<void> {
+    return this.#guarded(async () => {
+      const descriptor = await this.#open();
+      this.#descriptor = undefined;
+      await files.syncAndClose(descriptor, this.#workplace.durable);
+    });
+  }
+
+  commit(details: NewFileDetails): Promise<void> {
+    return this.#guarded(async () => {
+      const { layout, durable } = this.#workplace;
+      const folder = this.#stagedFolder();
+      await Promise.all([
+        files.writeNewFile(`${folder}/${STAGED.details}`, formatDetails(details), durable),
+        files.writeNewFile(`${folder}/${STAGED.sharedMetadata}`, formatSharedMetadata(details), durable),
+      ]);
+      if (durable) await files.syncFolder(folder);
+      await renameToNew(folder, layout.folder(details.id));
+      if (durable) await files.syncFolder(layout.root);
+    });
+  }
+
+  replace(details: NewFileDetails): Promise<void> {
+    return this.#guarded(async () => {
+      const name = replacementFolderName(this.#revision, details.id);
+      const folder = `${this.#workplace.folder}/${name}`;
+      await files.rename(this.#stagedFolder(), folder);
+      this.#folder = folder;
+      await replaceFile(this.#workplace, folder, { ...details, revision: this.#revision });
+      await files.removeFolder(folder);
+    });
+  }
+
+  async discard(): Promise<void> {
+    const descriptor = this.#descriptor;
+    this.#descriptor = undefined;
+    if (descriptor !== undefined) await files.close(descriptor).catch(() => {});
+    if (this.#folder !== undefined) await files.removeFolder(this.#folder);
+  }
+
+  async #open(): Promise<number> {
+    if (this.#descriptor === undefined) {
+      this.#folder = await this.#workplace.makeFolder(this.#revision);
+      this.#descriptor = await files.open(`${this.#folder}/${STAGED.content}`, 'wx');
+    }
+    return this.#descriptor;
+  }
+
+  #stagedFolder(): string {
+    if (this.#folder === undefined) throw new DepotError('STORAGE_FAILED', 'Nothing was staged');
+    return this.#folder;
+  }
+
+  async #guarded(act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      throw files.toStorageError(error, this.#workplace.layout.root);
+    }
+  }
+}
+
+/** rename(2) puts a folder in the place of an empty one only, so a file that exists is never overwritten. */
+async function renameToNew(from: string, to: string): Promise<void> {
+  try {
+    await files.rename(from, to);
+  } catch (error) {
+    if (files.hasCode(error, 'ENOTEMPTY', 'EEXIST')) {
+      throw new DepotError('FILE_EXISTS', undefined, { cause: error });
+    }
+    throw error;
+  }
+}
