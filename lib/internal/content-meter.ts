@@ -10,8 +10,13 @@ export class ContentMeter {
   #headBytes = 0;
   #size = 0;
 
-  /** @param maxSize bytes; one more is refused */
+  /**
+   * @param maxSize bytes; one more is refused
+   * @throws DepotError `INVALID_OPTION` for what is no number from 0: a limit that is none must not go unnoticed
+   */
   constructor(maxSize = Number.POSITIVE_INFINITY) {
+    if (!(typeof maxSize === 'number' && maxSize >= 0))
+      throw new DepotError('INVALID_OPTION', `Not a size: ${maxSize}`);
     this.#maxSize = maxSize;
   }
 

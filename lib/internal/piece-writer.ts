@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { DepotError } from '../errors.js';
 
 /** Takes one piece of content; called with one piece at a time. */
 export type WritePiece = (chunks: readonly Buffer[], byteLength: number) => Promise<void>;
@@ -17,8 +18,9 @@ const WAITING_PIECES = 2;
 /**
  * Reads a stream to its end and hands it on in large pieces, one at a time, while the next one is collected.
  * One event, one write and one hash call for each small chunk is what makes Node's uploads slow.
- * @throws what the stream, `inspect` or `write` fail with, the signal's reason, or an error for a stream that ends early;
- *   no write is under way any more by then
+ * @throws what the stream, `inspect` or `write` fail with, or the signal's reason; DepotError `UPLOAD_ABORTED` for a
+ *   stream that is closed before its end, `INVALID_CONTENT` for one that was read before or does not give bytes or text.
+ *   No write is under way any more by then
  */
 export function writeInPieces(stream: Readable, write: WritePiece, options: PieceOptions): Promise<void> {
   return new PieceWriter(stream, write, options).run();
@@ -48,16 +50,22 @@ class PieceWriter {
     this.#reject = reject;
     const { signal } = this.#options;
     if (signal?.aborted) this.#fail(signal.reason);
+    else if (isOver(this.#stream)) this.#fail(endOf(this.#stream));
     signal?.addEventListener('abort', this.#onAbort);
-    this.#stream.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#fail).on('close', this.#onClose);
-    if (this.#stream.destroyed && !this.#stream.readableEnded) this.#onClose();
+    this.#stream
+      .on('data', this.#onData)
+      .on('end', this.#onEnd)
+      .on('error', this.#fail)
+      .on('close', this.#onClose);
+    this.#stream.resume();
     return promise.finally(() => this.#detach());
   }
 
   readonly #onData = (data: Buffer | Uint8Array | string): void => {
     if (this.#failed) return;
-    const chunk = toBuffer(data);
+    let chunk: Buffer;
     try {
+      chunk = toBuffer(data);
       this.#options.inspect?.(chunk);
     } catch (error) {
       this.#fail(error);
@@ -75,7 +83,7 @@ class PieceWriter {
   };
 
   readonly #onClose = (): void => {
-    if (!this.#ended) this.#fail(new Error('The stream was closed before its end'));
+    if (!this.#ended) this.#fail(closedEarly());
   };
 
   readonly #onAbort = (): void => {
@@ -116,16 +124,40 @@ class PieceWriter {
   #detach(): void {
     this.#stream.on('error', ignore);
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
-    this.#stream.off('data', this.#onData).off('end', this.#onEnd).off('error', this.#fail).off('close', this.#onClose);
+    this.#stream
+      .off('data', this.#onData)
+      .off('end', this.#onEnd)
+      .off('error', this.#fail)
+      .off('close', this.#onClose);
   }
 }
 
 function ignore(): void {}
 
+/** No event would come from it any more. */
+function isOver(stream: Readable): boolean {
+  return stream.readableEnded || stream.destroyed;
+}
+
+function endOf(stream: Readable): Error {
+  if (stream.errored) return stream.errored;
+  return stream.readableEnded
+    ? new DepotError('INVALID_CONTENT', 'The stream was already read')
+    : closedEarly();
+}
+
+function closedEarly(): DepotError {
+  return new DepotError('UPLOAD_ABORTED', 'The stream was closed before its end');
+}
+
 function toBuffer(data: Buffer | Uint8Array | string): Buffer {
   if (Buffer.isBuffer(data)) return data;
   if (typeof data === 'string') return Buffer.from(data);
-  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  if (ArrayBuffer.isView(data)) return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  throw new DepotError(
+    'INVALID_CONTENT',
+    `The stream gives neither bytes nor text, but a value of type ${typeof data}`,
+  );
 }
 
 function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
