@@ -25,6 +25,8 @@ const ERROR_TABLE = {
   MALFORMED_MULTIPART: { status: 400, title: 'Malformed multipart body' },
   CONTENT_TYPE_NOT_ACCEPTED: { status: 415, title: 'Content type not accepted' },
   CONTENT_TYPE_MISMATCH: { status: 415, title: 'The content is not what its type says' },
+  CONTENT_CODING_NOT_ACCEPTED: { status: 415, title: 'Content coding not accepted' },
+  PARTIAL_UPLOAD: { status: 400, title: 'Partial uploads are not supported' },
   UPLOAD_REFUSED: { status: 422, title: 'Upload refused' },
   UPLOAD_ABORTED: { status: 400, title: 'Upload aborted' },
   UPLOAD_TIMEOUT: { status: 408, title: 'Upload timed out' },

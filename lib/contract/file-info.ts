@@ -1,5 +1,5 @@
 import type { Metadata } from './metadata.js';
-import type { FileDetails } from './stored-file.js';
+import type { WrittenDetails } from './staged-file.js';
 
 /** What an application answers and keeps of a stored file: plain JSON. */
 export interface FileInfo {
@@ -22,7 +22,7 @@ export interface FileInfo {
 }
 
 /** The JSON form of a file in a storage of the given name, served at the given URL. */
-export function toFileInfo(storage: string, details: FileDetails, url: string): FileInfo {
+export function toFileInfo(storage: string, details: WrittenDetails, url: string): FileInfo {
   const { id, filename, contentType, size, sha256, metadata } = details;
   const lastModified = details.lastModified.toISOString();
   return {

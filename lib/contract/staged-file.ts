@@ -1,6 +1,7 @@
 import { DepotError } from '../errors.js';
 import { assertFileId } from './file-id.js';
 import type { Metadata } from './metadata.js';
+import type { FileDetails } from './stored-file.js';
 
 /** What a file is called and what is kept with it; everything may be left out. */
 export interface FileOptions {
@@ -27,10 +28,13 @@ export interface ContentFacts {
   readonly detectedType?: string | undefined;
 }
 
+/** What is known of a file when it is written: all but what the backend makes of it. */
+export type WrittenDetails = Omit<FileDetails, 'etag' | 'publicUrl'>;
+
 /** How a storage ends what it has staged; each is called at most once. */
 export interface StagingEnd {
-  commit(options: CommitOptions): Promise<string>;
-  replace(id: string, options: FileOptions): Promise<string>;
+  commit(options: CommitOptions): Promise<WrittenDetails>;
+  replace(id: string, options: FileOptions): Promise<WrittenDetails>;
   discard(): Promise<void>;
 }
 
@@ -44,12 +48,18 @@ export class StagedFile implements ContentFacts {
   readonly detectedType: string | undefined;
   readonly #end: StagingEnd;
   #ended = false;
+  #details: WrittenDetails | undefined;
 
   constructor(facts: ContentFacts, end: StagingEnd) {
     this.size = facts.size;
     this.sha256 = facts.sha256;
     this.detectedType = facts.detectedType;
     this.#end = end;
+  }
+
+  /** Details of the file that this has become; nothing before `commit` or `replace` has resolved. */
+  get details(): WrittenDetails | undefined {
+    return this.#details;
   }
 
   /**
@@ -77,11 +87,12 @@ export class StagedFile implements ContentFacts {
     await this.#end.discard();
   }
 
-  async #finish(act: () => Promise<string>): Promise<string> {
+  async #finish(act: () => Promise<WrittenDetails>): Promise<string> {
     if (this.#ended) throw new DepotError('CONFLICT', 'This content was already committed or discarded');
     this.#ended = true;
     try {
-      return await act();
+      this.#details = await act();
+      return this.#details.id;
     } catch (error) {
       await this.#end.discard();
       throw error;

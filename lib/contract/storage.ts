@@ -261,12 +261,12 @@ export abstract class FileStorage {
       commit: async (options: CommitOptions) => {
         const details = newDetails(options, source, facts);
         await area.commit(details);
-        return details.id;
+        return details;
       },
       replace: async (id: string, options: FileOptions) => {
         const details = replacedDetails(options, source, facts, await this.stat(id));
         await area.replace(details);
-        return details.id;
+        return details;
       },
       discard: () => area.discard(),
     };
