@@ -1,0 +1,3 @@
+// @ts-check
+/** The package as it is built. */
+export * from '../../dist/index.js';

@@ -1,0 +1,15 @@
+// @ts-check
+import { downloadScenarios } from './downloads.js';
+import { memoryScenarios } from './memory.js';
+import { storingScenarios } from './storing.js';
+import { uploadScenarios } from './uploads.js';
+
+/** All scenarios in the order in which they run. @param {boolean} quick fewer and smaller operations */
+export function allScenarios(quick) {
+  return [
+    ...uploadScenarios(quick),
+    ...downloadScenarios(quick),
+    ...storingScenarios(quick),
+    ...memoryScenarios(quick),
+  ];
+}
