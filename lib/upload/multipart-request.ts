@@ -1,0 +1,111 @@
+import { EventEmitter } from 'node:events';
+import type { Writable } from 'node:stream';
+import type { Request, RequestHandler, Response } from 'express';
+import { DepotError } from '../errors.js';
+import type { UploadBatch } from './upload-batch.js';
+import { toFormError } from './upload-error.js';
+
+/** What one of multer's ways to call it comes to. */
+export interface FormShape {
+  /** Multer's middleware. */
+  readonly parse: RequestHandler;
+  /** Fields that may have files. */
+  readonly fieldNames: ReadonlySet<string>;
+  /** Bytes beyond which no form can be accepted. */
+  readonly maxBytes: number;
+}
+
+/**
+ * What multer sees of a request: its headers, and where to put what it finds. The body is piped to the parser by us, so
+ * that multer neither reads the rest of a refused request nor waits for it, and the client is answered at once.
+ */
+export class MultipartRequest extends EventEmitter {
+  /** Where the files of this request go. */
+  readonly batch: UploadBatch;
+  /** Tells multer that nothing is left to be read. */
+  readonly readable = false;
+  readonly #request: Request;
+  #isForm = false;
+  #failure: unknown;
+
+  constructor(request: Request, batch: UploadBatch) {
+    super();
+    this.#request = request;
+    this.batch = batch;
+    this.on('error', ignore);
+  }
+
+  get headers() {
+    return this.#request.headers;
+  }
+
+  get body(): unknown {
+    return this.#request.body;
+  }
+
+  set body(body: unknown) {
+    this.#isForm = true;
+    this.#request.body = body;
+  }
+
+  get file() {
+    return this.#request.file;
+  }
+
+  set file(file: Request['file']) {
+    this.#request.file = file;
+  }
+
+  get files() {
+    return this.#request.files;
+  }
+
+  set files(files: Request['files']) {
+    this.#request.files = files;
+  }
+
+  /** `pipeline` would destroy the request after a failure, and the connection with it that has to carry the answer. */
+  pipe(parser: Writable): void {
+    this.#request.pipe(parser);
+  }
+
+  unpipe(parser: Writable): void {
+    this.#request.unpipe(parser);
+  }
+
+  /** Multer would read the rest; that is done with a limit, where the request is refused. */
+  resume(): void {}
+
+  /**
+   * Reads the form. Resolves when it was read to its end and every file of it is staged.
+   * @throws DepotError `MALFORMED_MULTIPART` and those of multer's limits; the reason of `fail`
+   */
+  parse({ parse, fieldNames }: FormShape, res: Response): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) return reject(this.#failure);
+      parse(this as unknown as Request, res, (error?: unknown) => {
+        if (this.#failure !== undefined) reject(this.#failure);
+        else if (error) reject(toFormError(error, fieldNames));
+        else if (this.#isForm) resolve();
+        else
+          reject(new DepotError('MALFORMED_MULTIPART', 'The form has no body, or a malformed Content-Type'));
+      });
+    });
+  }
+
+  /** Ends the parsing, and whatever is being staged. Only the first failure counts. */
+  fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    this.batch.abort(error);
+    this.emit('error', error);
+  }
+
+  /** Takes back the files that were found: they are not stored. */
+  forgetFiles(): void {
+    delete this.#request.file;
+    delete this.#request.files;
+  }
+}
+
+function ignore(): void {}
