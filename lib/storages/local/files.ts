@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
-import { promisify } from 'node:util';
+import { dirname } from 'node:path';
+import { promisify, types } from 'node:util';
 import { DepotError } from '../../errors.js';
 
 // The callback API by descriptor: half the cost of `FileHandle` for small files.
@@ -20,7 +21,7 @@ type WriteCallback = (error: NodeJS.ErrnoException | null, written: number) => v
 
 /** Whether an error of the file system has one of these codes. */
 export function hasCode(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(error.code as string);
+  return types.isNativeError(error) && 'code' in error && codes.includes(error.code as string);
 }
 
 /** Waits for an act that may find nothing to act upon. */
@@ -29,6 +30,18 @@ export async function ignoring(act: Promise<unknown>, ...codes: string[]): Promi
     await act;
   } catch (error) {
     if (!hasCode(error, ...codes)) throw error;
+  }
+}
+
+/** Makes a folder and those above it. Node's own `recursive` never ends where a file system refuses with ENOENT. */
+export async function makeFolders(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return;
+    if (!hasCode(error, 'ENOENT') || dirname(path) === path) throw error;
+    await makeFolders(dirname(path));
+    await ignoring(mkdir(path), 'EEXIST');
   }
 }
 
@@ -94,12 +107,12 @@ export async function syncFolder(path: string): Promise<void> {
 
 /** A fault of the file system as an error of ours, naming the path; errors of ours stay what they are. */
 export function toStorageError(error: unknown, path: string): unknown {
-  if (error instanceof DepotError || !(error instanceof Error) || !('syscall' in error)) return error;
+  if (error instanceof DepotError || !types.isNativeError(error)) return error;
   const reason = `${path}: ${error.message}`;
   if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
     return new DepotError('STORAGE_FULL', `No space left in ${reason}`, { cause: error });
   }
-  if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS')) {
+  if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EEXIST', 'EACCES', 'EPERM', 'EROFS')) {
     return new DepotError('STORAGE_UNAVAILABLE', `Cannot use the folder ${reason}`, { cause: error });
   }
   return new DepotError('STORAGE_FAILED', `The file system failed in ${reason}`, { cause: error });

@@ -1,15 +1,19 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 /** After this time (milliseconds) without a change, what a process on another machine has left counts as abandoned. */
 export const FOREIGN_OWNER_PATIENCE = 24 * 60 * 60 * 1000;
 
+/** Tells copies of this module apart that are loaded into one process. */
+const INSTANCE = randomBytes(4).toString('hex');
+
 /**
- * Who staged something: machine, process and the start of that process, so that a later process with the same id is
- * told apart. Used as a folder name.
+ * Who staged something: machine, process, the start of that process, so that a later process with the same id is told
+ * apart, and the instance of this module in it. Used as a folder name.
  */
-export function ownerName(pid: number = process.pid): string {
-  return `${machineName()}.${pid}.${startOfProcess(pid)}`;
+export function ownerName(pid: number = process.pid, instance: string = INSTANCE): string {
+  return [machineName(), pid, startOfProcess(pid), instance].join('.');
 }
 
 /**

@@ -29,7 +29,7 @@ import type { Workplace } from './workplace.js';
 const LOCK_PATIENCE = 30_000;
 
 /** Longest pause (milliseconds) between two looks at a lock that is taken. */
-const LOCK_PAUSE = 10;
+const LOCK_PAUSE = 20;
 
 /** Writers of one process queue up here, and only processes contend for the lock on the disk. */
 const writers = new KeyedMutex();
@@ -105,7 +105,7 @@ async function lock(workplace: Workplace, folder: string, replacement: Replaceme
   await files.writeNewFile(`${prepared}/${tokenOf(replacement)}`, '', false);
   const deadline = Date.now() + LOCK_PATIENCE;
   while (!(await tryRename(id, prepared, workplace.layout.lock(id)))) {
-    await settleAbandonedLock(workplace, id);
+    await settleLeftLock(workplace, id);
     if (Date.now() > deadline) throw new DepotError('CONFLICT', 'Others keep replacing this file');
     await delay(Math.random() * LOCK_PAUSE);
   }
@@ -118,13 +118,14 @@ async function unlock({ layout }: Workplace, replacement: Replacement): Promise<
   await files.ignoring(files.rmdir(path), 'ENOENT', 'ENOTDIR', 'ENOTEMPTY', 'EEXIST');
 }
 
-async function settleAbandonedLock(workplace: Workplace, id: string): Promise<void> {
+/** A lock of our own, here where no other writer of ours is at work, was left by an attempt that failed. */
+async function settleLeftLock(workplace: Workplace, id: string): Promise<void> {
   const path = workplace.layout.lock(id);
   const stats = await files.stat(path).catch(() => undefined);
   for (const token of await files.readdir(path).catch(() => [])) {
     const [owner = '', revision = ''] = token.split('~');
-    if (stats && isAbandoned(owner, stats.mtimeMs))
-      await settleReplacement(workplace, { id, revision, owner });
+    const isLeft = owner === workplace.owner || (stats && isAbandoned(owner, stats.mtimeMs));
+    if (isLeft) await settleReplacement(workplace, { id, revision, owner });
   }
 }
 

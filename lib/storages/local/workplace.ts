@@ -48,7 +48,7 @@ export class Workplace {
   }
 
   async #open(): Promise<void> {
-    await files.mkdir(this.layout.root, { recursive: true });
+    await files.makeFolders(this.layout.root);
     await this.#makeOwnFolder();
     await this.#sweep();
   }

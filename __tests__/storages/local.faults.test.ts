@@ -1,0 +1,254 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { replacementFolderName } from '../../lib/storages/local/layout.js';
+import { FOREIGN_OWNER_PATIENCE, isAbandoned, ownerName } from '../../lib/storages/local/owner.js';
+import { LocalStorage } from '../../lib/storages/local.js';
+
+let storagePath: string;
+
+beforeEach(() => {
+  storagePath = fs.mkdtempSync(join(tmpdir(), 'filedepot-faults-'));
+});
+
+afterEach(() => {
+  fs.rmSync(storagePath, { recursive: true, force: true });
+});
+
+/** An owner whose process is no more. */
+const DEAD_OWNER = ownerName().replace(/\.\d+\./, '.4194304.');
+
+function inStaging(): string[] {
+  const staging = join(storagePath, '.staging');
+  return fs.readdirSync(staging).flatMap((owner) => fs.readdirSync(join(staging, owner)));
+}
+
+function ids(storage: LocalStorage): Promise<string[]> {
+  return Readable.from(storage.list()).toArray();
+}
+
+describe('a folder that cannot be used', () => {
+  test('a file in its place is named by the error', async () => {
+    const path = join(storagePath, 'taken');
+    fs.writeFileSync(path, '');
+    const storage = new LocalStorage({ storagePath: path });
+    await expect(storage.check()).rejects.toMatchObject({
+      code: 'STORAGE_UNAVAILABLE',
+      status: 503,
+      message: expect.stringContaining(path),
+    });
+    await expect(storage.create('x')).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+  });
+
+  test('a place where nobody may write is named by the error', async () => {
+    const storage = new LocalStorage({ storagePath: '/proc/filedepot' });
+    await expect(storage.check()).rejects.toMatchObject({
+      code: 'STORAGE_UNAVAILABLE',
+      message: expect.stringContaining('/proc/filedepot'),
+    });
+  });
+
+  test('a folder that goes away is not made anew, and works again when it is back', async () => {
+    const storage = new LocalStorage({ storagePath });
+    await storage.check();
+    const away = `${storagePath}-away`;
+    fs.renameSync(storagePath, away);
+    await expect(storage.check()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+    await expect(storage.create('x')).rejects.toMatchObject({
+      code: 'STORAGE_UNAVAILABLE',
+      message: expect.stringContaining(storagePath),
+    });
+    expect(fs.existsSync(storagePath)).toBe(false);
+    fs.renameSync(away, storagePath);
+    const id = await storage.create('back');
+    await expect((await storage.get(id)).text()).resolves.toBe('back');
+  });
+
+  test('a folder that appears later is used without a restart', async () => {
+    const path = join(storagePath, 'blocked', 'files');
+    fs.writeFileSync(join(storagePath, 'blocked'), '');
+    const storage = new LocalStorage({ storagePath: path });
+    await expect(storage.create('x')).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+    fs.rmSync(join(storagePath, 'blocked'));
+    await expect(storage.create('x')).resolves.toBeTruthy();
+  });
+});
+
+describe('a full disk', () => {
+  const mountPoint = () => join(storagePath, 'small');
+
+  beforeEach(() => {
+    fs.mkdirSync(mountPoint());
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', mountPoint()]);
+  });
+
+  afterEach(() => {
+    execFileSync('umount', [mountPoint()]);
+  });
+
+  test.each(['fsync', 'rename'] as const)(
+    'refuses with STORAGE_FULL, leaves nothing, and works when there is room (%s)',
+    async (durability) => {
+      const storage = new LocalStorage({ storagePath: mountPoint(), durability });
+      const kept = await storage.create(randomBytes(1_000_000));
+      await expect(storage.create(randomBytes(3_000_000))).rejects.toMatchObject({
+        code: 'STORAGE_FULL',
+        status: 507,
+      });
+      await expect(storage.replace(kept, randomBytes(3_000_000))).rejects.toMatchObject({
+        code: 'STORAGE_FULL',
+      });
+      expect(await ids(storage)).toEqual([kept]);
+      expect((await storage.stat(kept)).size).toBe(1_000_000);
+      expect(fs.readdirSync(join(mountPoint(), '.staging', ownerName()))).toEqual([]);
+      await expect(storage.create(randomBytes(500_000))).resolves.toBeTruthy();
+    },
+  );
+});
+
+describe('what a crash has left', () => {
+  test('staged content of a dead process goes at the next start; that of a living one stays', async () => {
+    const [dead, living] = [DEAD_OWNER, ownerName(process.ppid)].map((owner) =>
+      join(storagePath, '.staging', owner),
+    );
+    for (const owner of [dead, living] as string[]) {
+      fs.mkdirSync(join(owner, 'half'), { recursive: true });
+      fs.writeFileSync(join(owner, 'half', 'file'), 'half a fi');
+    }
+    const storage = new LocalStorage({ storagePath });
+    await storage.check();
+    expect(fs.existsSync(dead as string)).toBe(false);
+    expect(fs.existsSync(join(living as string, 'half'))).toBe(true);
+    expect(await ids(storage)).toEqual([]);
+  });
+
+  test('an owner on another machine is waited for', () => {
+    const foreign = 'elsewhere.1.1';
+    expect(isAbandoned(foreign, Date.now())).toBe(false);
+    expect(isAbandoned(foreign, Date.now() - FOREIGN_OWNER_PATIENCE - 1)).toBe(true);
+    expect(isAbandoned(ownerName(), 0)).toBe(false);
+    expect(isAbandoned(DEAD_OWNER, Date.now())).toBe(true);
+  });
+
+  /** A file whose replacement died: before its details were in place, or after. */
+  async function interruptedReplacement(detailsInPlace: boolean): Promise<{ id: string; revision: string }> {
+    const storage = new LocalStorage({ storagePath });
+    const id = await storage.create('old', { filename: 'old.txt' });
+    const other = await storage.create('new!', { filename: 'new.txt' });
+    const revision = 'c0ffee';
+    const staged = join(storagePath, '.staging', DEAD_OWNER, replacementFolderName(revision, id));
+    const folder = join(storagePath, id);
+    fs.mkdirSync(staged, { recursive: true });
+    fs.mkdirSync(join(folder, '.replacing'));
+    fs.writeFileSync(join(folder, '.replacing', `${DEAD_OWNER}~${revision}`), '');
+    fs.renameSync(join(storagePath, other, 'file'), join(folder, `file.${revision}`));
+    fs.renameSync(join(storagePath, other, 'metadata.json'), join(staged, 'metadata.json'));
+    const details = JSON.parse(fs.readFileSync(join(storagePath, other, 'details.json'), 'utf8'));
+    const target = detailsInPlace ? folder : staged;
+    fs.writeFileSync(join(target, 'details.json'), JSON.stringify({ ...details, revision }));
+    fs.rmSync(join(storagePath, other), { recursive: true });
+    return { id, revision };
+  }
+
+  async function expectWhole(id: string, text: string): Promise<void> {
+    const file = await new LocalStorage({ storagePath }).get(id);
+    expect(file.filename).toBe(text === 'old' ? 'old.txt' : 'new.txt');
+    await expect(file.text()).resolves.toBe(text);
+  }
+
+  async function expectSettled(id: string, text: string): Promise<void> {
+    expect(fs.readdirSync(join(storagePath, id)).sort()).toEqual(['details.json', 'file', 'metadata.json']);
+    expect(fs.readFileSync(join(storagePath, id, 'file'), 'utf8')).toBe(text);
+    const { filename } = JSON.parse(fs.readFileSync(join(storagePath, id, 'metadata.json'), 'utf8'));
+    expect(filename).toBe(text === 'old' ? 'old.txt' : 'new.txt');
+    await expectWhole(id, text);
+  }
+
+  test.each([
+    [false, 'old'],
+    [true, 'new!'],
+  ])(
+    'a replacement that died (details in place: %s) reads as a whole, and is settled at start',
+    async (detailsInPlace, text) => {
+      const { id } = await interruptedReplacement(detailsInPlace);
+      const reader = new LocalStorage({ storagePath });
+      await reader.check();
+      await expectSettled(id, text);
+      expect(inStaging()).toEqual([]);
+    },
+  );
+
+  test.each([[false], [true]])(
+    'a replacement that died (details in place: %s) does not stop the next one',
+    async (detailsInPlace) => {
+      const storage = new LocalStorage({ storagePath });
+      await storage.check();
+      const { id } = await interruptedReplacement(detailsInPlace);
+      await expectWhole(id, detailsInPlace ? 'new!' : 'old');
+      await storage.replace(id, 'newest', { filename: 'new.txt' });
+      await expectSettled(id, 'newest');
+    },
+  );
+});
+
+describe('the layout', () => {
+  test('metadata.json has just the keys that Python knows', async () => {
+    const storage = new LocalStorage({ storagePath });
+    const id = await storage.create('hello', { filename: 'größe.txt', metadata: { kind: 'greeting' } });
+    expect(JSON.parse(fs.readFileSync(join(storagePath, id, 'metadata.json'), 'utf8'))).toEqual({
+      filename: 'größe.txt',
+      content_type: 'text/plain',
+      content_length: 5,
+      last_modified: expect.stringMatching(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/),
+    });
+  });
+
+  test('a file that Python wrote is read, replaced and deleted', async () => {
+    const storage = new LocalStorage({ storagePath });
+    const id = '0a5b1c2e-6f00-11ee-8c99-0242ac120002';
+    const folder = join(storagePath, id);
+    fs.mkdirSync(folder, { recursive: true });
+    fs.writeFileSync(join(folder, 'file'), 'from Python');
+    const metadata = {
+      filename: 'a.txt',
+      content_type: 'text/plain',
+      content_length: 11,
+      last_modified: '2024-02-29 12:34:56',
+    };
+    fs.writeFileSync(join(folder, 'metadata.json'), JSON.stringify(metadata));
+    const file = await storage.get(id);
+    expect(file).toMatchObject({ filename: 'a.txt', contentType: 'text/plain', size: 11, metadata: {} });
+    expect(file.sha256).toBeUndefined();
+    expect(file.etag).toMatch(/^"[^"]+"$/);
+    expect(file.lastModified.toISOString()).toBe('2024-02-29T12:34:56.000Z');
+    await expect(file.text()).resolves.toBe('from Python');
+    await storage.replace(id, 'from Node');
+    await expect((await storage.get(id)).text()).resolves.toBe('from Node');
+    expect(JSON.parse(fs.readFileSync(join(folder, 'metadata.json'), 'utf8'))).toMatchObject({
+      filename: 'a.txt',
+      content_length: 9,
+    });
+    await storage.delete(id);
+    expect(await storage.exists(id)).toBe(false);
+  });
+
+  test.each(['file', 'details.json'])('a file without its %s is not there', async (half) => {
+    const storage = new LocalStorage({ storagePath });
+    const id = await storage.create('x');
+    await storage.stat(id);
+    fs.rmSync(join(storagePath, id, half));
+    if (half === 'details.json') fs.rmSync(join(storagePath, id, 'metadata.json'));
+    await expect(new LocalStorage({ storagePath }).get(id)).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+  });
+
+  test('details that are damaged are a fault with a code, not a crash', async () => {
+    const storage = new LocalStorage({ storagePath });
+    const id = await storage.create('x');
+    fs.writeFileSync(join(storagePath, id, 'details.json'), '{"filename": "x');
+    await expect(new LocalStorage({ storagePath }).get(id)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+  });
+});
