@@ -1,0 +1,138 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openStorage } from '../../lib/depot/config.js';
+import { LocalStorage } from '../../lib/storages/local.js';
+import { MemoryStorage } from '../../lib/storages/memory.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'depot config é-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+function open(options: Record<string, unknown>) {
+  return openStorage(Object.entries(options));
+}
+
+function openUrl(url: unknown) {
+  return open({ url });
+}
+
+async function openedFolder(url: string): Promise<string> {
+  const storage = openUrl(url);
+  await storage.check();
+  await storage.close();
+  if (!(storage instanceof LocalStorage)) throw new Error('Not a LocalStorage');
+  return storage.storagePath;
+}
+
+describe('options of a backend', () => {
+  test('memory', () => {
+    expect(open({ backend: 'memory' })).toBeInstanceOf(MemoryStorage);
+  });
+
+  test.each(['storagePath', 'storage_path'])('local, with %s', async (name) => {
+    const storage = open({ backend: 'local', [name]: join(folder, name), durability: 'rename' });
+    await storage.check();
+    expect(storage).toMatchObject({ storagePath: join(folder, name) });
+    await storage.close();
+  });
+
+  test.each([
+    [{}, 'A storage needs a "backend"; there are: local, memory'],
+    [{ backend: 'ftp' }, 'There is no backend "ftp"; there are: local, memory'],
+    [{ backend: 'constructor' }, 'There is no backend "constructor"; there are: local, memory'],
+    [{ backend: 'local' }, 'Backend "local": the option "storagePath" is missing'],
+    [{ backend: 'local', storagePath: '' }, 'Backend "local": the option "storagePath" must be a text'],
+    [{ backend: 'local', storagePath: 7 }, 'Backend "local": the option "storagePath" must be a text'],
+    [{ backend: 'local', storagePath: 'a\0b' }, 'Backend "local": the option "storagePath" must be a text'],
+    [
+      { backend: 'local', storagePath: 'x', durability: 'none' },
+      'Backend "local": the option "durability" must be one of fsync, rename',
+    ],
+    [
+      { backend: 'local', storagePath: 'x', bucket: 'y' },
+      'Backend "local": no option is called "bucket"; there are: storagePath, durability',
+    ],
+    [
+      { backend: 'local', storagePath: 'x', storage_path: 'y' },
+      'Backend "local": the option "storagePath" is given twice',
+    ],
+    [
+      { backend: 'memory', constructor: 1 },
+      'Backend "memory": no option is called "constructor"; there are: none',
+    ],
+    [{ backend: 'memory', url: 'memory:' }, 'A storage has either a "backend" or a "url", not both'],
+  ])('%j fails', (options, message) => {
+    expect(() => open(options)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION', message }));
+  });
+});
+
+describe('URLs', () => {
+  test.each(['memory:', 'memory://', 'MEMORY:'])('%s', (url) => {
+    expect(openUrl(url)).toBeInstanceOf(MemoryStorage);
+  });
+
+  test('file: with an absolute path, decoded', async () => {
+    const path = join(folder, 'a b%');
+    expect(await openedFolder(pathToFileURL(path).href)).toBe(path);
+    expect(await openedFolder(`file:${encodeURI(path)}`)).toBe(path);
+    expect(await openedFolder(`file://localhost${encodeURI(path)}`)).toBe(path);
+  });
+
+  test('file: with a path relative to the working directory', async () => {
+    const path = join(folder, 'relative');
+    expect(await openedFolder(`file:${relative(process.cwd(), path)}`)).toBe(path);
+  });
+
+  test('options as the query', async () => {
+    expect(await openedFolder(`${pathToFileURL(folder)}?durability=rename`)).toBe(folder);
+  });
+
+  test('options beside the URL', () => {
+    expect(open({ url: pathToFileURL(folder).href, durability: 'fsync' })).toBeInstanceOf(LocalStorage);
+  });
+
+  test.each([
+    ['', /^Not the URL of a storage/],
+    ['./uploads', /^Not the URL of a storage/],
+    ['memory:#a', /^Not the URL of a storage/],
+    [7, /^Not the URL of a storage/],
+    ['ftp://user:secret@host/', 'There is no storage for URLs of "ftp:"; there are: file:, memory:'],
+    ['C:\\files', 'There is no storage for URLs of "c:"; there are: file:, memory:'],
+    ['file:', /needs a path/],
+    ['file://', /needs a path/],
+    ['file:?durability=rename', /needs a path/],
+    ['file://host/folder', /is written like/],
+    ['file://./folder', /is written like/],
+    ['file:./a%zz', /is written like/],
+    ['file:./a%2fb', /is written like/],
+    ['file:./a%00b', /must be a text/],
+    ['memory:files', /has no path/],
+    ['memory:?size=1', 'Backend "memory": no option is called "size"; there are: none'],
+    ['file:./x?durability=none', /must be one of fsync, rename/],
+    ['file:./x?durability=fsync&durability=fsync', /twice/],
+    ['file:./x?storage_path=/etc', /twice/],
+    ['file:./x?backend=memory', /no option is called "backend"/],
+  ])('%j fails', (url, message) => {
+    expect(() => openUrl(url)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
+    expect(() => openUrl(url)).toThrow(message);
+  });
+
+  test('a password is not repeated in errors', () => {
+    const secret = 'hunter2';
+    for (const url of [
+      `ftp://a:${secret}@b`,
+      `//a:${secret}@b`,
+      `memory://a:${secret}@b`,
+      `file:./x?durability=${secret}`,
+    ]) {
+      expect(() => openUrl(url)).toThrow(
+        expect.not.objectContaining({ message: expect.stringContaining(secret) }),
+      );
+    }
+  });
+});

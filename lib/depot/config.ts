@@ -1,0 +1,89 @@
+import type { FileStorage } from '../contract/storage.js';
+import { LocalStorage, type LocalStorageOptions } from '../storages/local.js';
+import { MemoryStorage } from '../storages/memory.js';
+import {
+  choice,
+  type GivenOptions,
+  invalidOption,
+  listOf,
+  type OptionReaders,
+  readOptions,
+  required,
+  text,
+} from './options.js';
+import { locatedFolder, locatedNowhere, parseStorageUrl } from './storage-url.js';
+
+/** What a storage is made from, told apart by `backend`. */
+export type StorageOptions =
+  | ({ readonly backend: 'local' } & LocalStorageOptions)
+  | { readonly backend: 'memory' };
+
+type BackendName = StorageOptions['backend'];
+type OptionsOf<Name extends BackendName> = Omit<
+  Extract<StorageOptions, { readonly backend: Name }>,
+  'backend'
+>;
+
+/** How storages of one kind are configured. */
+interface Backend<Options> {
+  /** Scheme of its URLs. */
+  readonly scheme: string;
+  readonly options: OptionReaders<Options>;
+  /** The options that a URL holds between its scheme and its query. */
+  readonly readLocation: (location: string) => GivenOptions;
+  readonly create: (options: Options) => FileStorage;
+}
+
+/** Every backend that options, settings or a URL can ask for. */
+const BACKENDS: { readonly [Name in BackendName]: Backend<OptionsOf<Name>> } = {
+  local: {
+    scheme: 'file',
+    options: { storagePath: required(text), durability: choice('fsync', 'rename') },
+    readLocation: locatedFolder,
+    create: (options) => new LocalStorage(options),
+  },
+  memory: { scheme: 'memory', options: {}, readLocation: locatedNowhere, create: () => new MemoryStorage() },
+};
+
+const BACKEND_NAMES = Object.keys(BACKENDS) as BackendName[];
+
+/** Every name that can stand in the configuration of a storage, in camelCase. */
+export const OPTION_NAMES: ReadonlySet<string> = new Set([
+  'backend',
+  'url',
+  ...BACKEND_NAMES.flatMap((name) => Object.keys(BACKENDS[name].options)),
+]);
+
+/**
+ * The storage that options describe, by a `backend` or a `url`.
+ * @throws DepotError `INVALID_OPTION`
+ */
+export function openStorage(given: GivenOptions): FileStorage {
+  const { backend, url } = Object.fromEntries(given.filter(([name]) => name === 'backend' || name === 'url'));
+  const options = given.filter(([name]) => name !== 'backend' && name !== 'url');
+  if (url === undefined) return createStorage(backendNamed(backend), options);
+  if (backend !== undefined) throw invalidOption('A storage has either a "backend" or a "url", not both');
+  const { scheme, location, query } = parseStorageUrl(url);
+  const name = backendOfScheme(scheme);
+  return createStorage(name, [...BACKENDS[name].readLocation(location), ...query, ...options]);
+}
+
+function createStorage<Name extends BackendName>(name: Name, given: GivenOptions): FileStorage {
+  const { options, create } = BACKENDS[name];
+  return create(readOptions(options, given, `Backend "${name}"`));
+}
+
+function backendNamed(given: unknown): BackendName {
+  const name = BACKEND_NAMES.find((known) => known === given);
+  if (name) return name;
+  const problem =
+    given === undefined ? 'A storage needs a "backend"' : `There is no backend ${JSON.stringify(given)}`;
+  throw invalidOption(`${problem}; there are: ${listOf(BACKEND_NAMES)}`);
+}
+
+function backendOfScheme(scheme: string): BackendName {
+  const name = BACKEND_NAMES.find((known) => BACKENDS[known].scheme === scheme);
+  if (name) return name;
+  const schemes = BACKEND_NAMES.map((known) => `${BACKENDS[known].scheme}:`);
+  throw invalidOption(`There is no storage for URLs of "${scheme}:"; there are: ${listOf(schemes)}`);
+}

@@ -1,0 +1,270 @@
+import type { IncomingMessage } from 'node:http';
+import type { Content } from '../contract/content.js';
+import { type FileInfo, toFileInfo } from '../contract/file-info.js';
+import type { StagedFile, WrittenDetails } from '../contract/staged-file.js';
+import { type CreateOptions, FileStorage, type ReplaceOptions } from '../contract/storage.js';
+import type { StorageDirectory } from '../contract/storage-directory.js';
+import type { StoredFile } from '../contract/stored-file.js';
+import { DepotError } from '../errors.js';
+import { checkedOptions, type ServeOptions } from '../serve/options.js';
+import { type ServeMiddleware, serveFiles } from '../serve/router.js';
+import { type ErrorHandler, errorHandler } from '../upload/error-handler.js';
+import type { ReceiveOptions, UploadOptions } from '../upload/options.js';
+import { receiveFile } from '../upload/receive-file.js';
+import { type Uploader, uploadFiles } from '../upload/upload-files.js';
+import { openStorage, type StorageOptions } from './config.js';
+import { assertStorageName, parseFilePath } from './file-path.js';
+import { mountable } from './mountable.js';
+import { type FlatSettings, parseSettings } from './settings.js';
+
+/** What `create` takes besides the content. */
+export interface CreateFileOptions extends CreateOptions {
+  /** Name or alias of the storage. @default the default storage */
+  readonly storage?: string | undefined;
+}
+
+/** A storage with its real name. */
+interface NamedStorage {
+  readonly name: string;
+  readonly storage: FileStorage;
+}
+
+/**
+ * The storages of an application by their names, and the middlewares that upload to them and serve from them.
+ * A file's path is `<storage>/<id>`.
+ *
+ * @example
+ * const depot = new DepotManager();
+ * depot.configure('default', { backend: 'local', storagePath: './uploads' });
+ * app.use(depot.middleware());
+ */
+export class DepotManager implements StorageDirectory {
+  readonly #storages = new Map<string, FileStorage>();
+  readonly #aliases = new Map<string, string>();
+  #default: string | undefined;
+  #baseUrl = (): string => checkedOptions({}).mountpoint;
+
+  /**
+   * A manager from flat settings, as of an .ini file or the environment. Those that begin with `prefix` count; unset and
+   * empty ones do not. Options are written in camelCase or snake_case.
+   * - `depot.backend`, `depot.url`, `depot.storagePath`, …: the storage `default`
+   * - `depot.<name>.backend`, …: the storage of that name
+   * - `depot.<name>.aliasOf`: makes the name an alias
+   * - `depot.default`: name of the default storage, else the one called `default`, else the first
+   *
+   * A prefix that ends in `_` means environment variables: names are in lower case, and `DEPOT_USER_PHOTOS_STORAGE_PATH`
+   * is the `storagePath` of `user_photos`.
+   *
+   * @example
+   * DepotManager.fromConfig(process.env, 'DEPOT_');
+   * @throws DepotError `INVALID_OPTION`; `STORAGE_NOT_FOUND` where an alias or the default names no storage
+   */
+  static fromConfig(settings: FlatSettings, prefix = 'depot.'): DepotManager {
+    const { storages, aliases, defaultName } = parseSettings(settings, prefix);
+    const manager = new DepotManager();
+    for (const [name, options] of storages) manager.#add(name, () => openStorage(options));
+    for (const [alias, name] of aliases) manager.alias(alias, name);
+    if (defaultName !== undefined) manager.setDefault(defaultName);
+    return manager;
+  }
+
+  /**
+   * Adds a storage. The first one becomes the default.
+   * @param storage options of a backend, a URL (`file:./relative`, `file:///absolute`, `memory:`; options as its query),
+   *   or a storage of your own
+   * @throws DepotError `INVALID_OPTION`, `STORAGE_EXISTS`
+   */
+  configure(name: string, storage: StorageOptions | FileStorage | string): FileStorage {
+    return this.#add(name, () => toStorage(storage));
+  }
+
+  get(name?: string): FileStorage {
+    return this.#find(name).storage;
+  }
+
+  resolveAlias(name?: string): string {
+    return this.#find(name).name;
+  }
+
+  /** Names of the storages in the order of their configuration, without aliases. */
+  names(): string[] {
+    return [...this.#storages.keys()];
+  }
+
+  /** @throws DepotError `STORAGE_NOT_FOUND` */
+  setDefault(name: string): void {
+    this.#default = this.resolveAlias(name);
+  }
+
+  /**
+   * Name of the storage that is used where none is named.
+   * @throws DepotError `STORAGE_NOT_FOUND` where none is configured
+   */
+  getDefault(): string {
+    if (this.#default === undefined) throw new DepotError('STORAGE_NOT_FOUND', 'No storage is configured');
+    return this.#default;
+  }
+
+  /**
+   * Lets a name stand for a storage: files under the name of one that is gone are found in its replacement.
+   * @throws DepotError `INVALID_OPTION`; `STORAGE_EXISTS` where the alias is taken; `STORAGE_NOT_FOUND` for its target
+   */
+  alias(alias: string, name: string): void {
+    this.#assertFree(alias);
+    this.#aliases.set(alias, this.resolveAlias(name));
+  }
+
+  /**
+   * Stores content as a new file; resolves when it is durable.
+   * @throws DepotError `STORAGE_NOT_FOUND`, and those of `FileStorage.create`
+   */
+  async create(content: Content, options: CreateFileOptions = {}): Promise<FileInfo> {
+    const { name, storage } = this.#find(options.storage);
+    const staged = await storage.stage(content, options);
+    await staged.commit(options);
+    return this.#inform(name, staged);
+  }
+
+  /**
+   * Gives a file new content, and keeps its path; what `options` leave out stays as it was.
+   * @throws DepotError `INVALID_PATH`, `STORAGE_NOT_FOUND`, and those of `FileStorage.replace`
+   */
+  async replace(path: string, content: Content, options: ReplaceOptions = {}): Promise<FileInfo> {
+    const { name, storage, id } = this.#locate(path);
+    await storage.stat(id, options);
+    const staged = await storage.stage(content, options);
+    await staged.replace(id, options);
+    return this.#inform(name, staged);
+  }
+
+  /** @throws DepotError `INVALID_PATH`, `STORAGE_NOT_FOUND`, `FILE_NOT_FOUND` */
+  async getFile(path: string): Promise<StoredFile> {
+    const { storage, id } = this.#locate(path);
+    return storage.get(id);
+  }
+
+  /**
+   * The JSON form of a file. Its storage is the real one, also where the path has an alias.
+   * @throws DepotError `INVALID_PATH`, `STORAGE_NOT_FOUND`, `FILE_NOT_FOUND`
+   */
+  async info(path: string): Promise<FileInfo> {
+    const { name, storage, id } = this.#locate(path);
+    return this.#toInfo(name, await storage.stat(id));
+  }
+
+  /**
+   * Deletes a file. That it does not exist is no error.
+   * @throws DepotError `INVALID_PATH`, `STORAGE_NOT_FOUND`
+   */
+  async delete(path: string): Promise<void> {
+    const { storage, id } = this.#locate(path);
+    await storage.delete(id);
+  }
+
+  /**
+   * Where the middleware serves a file, from the root of the application: below the path that Express mounted it on.
+   * With several middlewares, it is the one made or mounted last.
+   * @throws DepotError `INVALID_PATH`
+   */
+  urlFor(path: string): string {
+    const { storageName, id } = parseFilePath(path);
+    return `${this.#baseUrl()}/${storageName}/${id}`;
+  }
+
+  /**
+   * A middleware that serves the files, for Express, Connect and node:http.
+   * Express has this manager as `app.locals.depot` when `app.use` returns.
+   */
+  middleware(options: ServeOptions = {}): ServeMiddleware {
+    const { mountpoint } = checkedOptions(options);
+    this.#baseUrl = () => mountpoint;
+    return mountable(serveFiles(this, options), (parent, mountPath) => {
+      Object.assign(parent.locals, { depot: this });
+      this.#baseUrl = () => parent.path() + mountPath + mountpoint;
+    });
+  }
+
+  /**
+   * Handlers that store the files of a form: `.single(name)`, `.array(name)`, `.fields(fields)`, `.any()`, `.none()`,
+   * as multer's. The stored file is `req.file.depot`, or `req.files[i].depot`.
+   * @throws DepotError `INVALID_OPTION`, `INVALID_METADATA`
+   */
+  upload(options: UploadOptions = {}): Uploader {
+    return uploadFiles(this, options);
+  }
+
+  /**
+   * Stores the body of a request as a file, or as the new content of one; resolves when it is durable.
+   * @throws DepotError those of `receiveFile`
+   */
+  receive(req: IncomingMessage, options: ReceiveOptions = {}): Promise<FileInfo> {
+    return receiveFile(this, req, options);
+  }
+
+  /** Answers errors of uploads and downloads as problem details (RFC 9457); others go on. Comes after all routes. */
+  errorHandler(): ErrorHandler {
+    return errorHandler();
+  }
+
+  /**
+   * Fails unless every storage can be used. All are tried; the first failure is thrown.
+   * @throws DepotError `STORAGE_UNAVAILABLE`
+   */
+  async check(): Promise<void> {
+    await allDone([...this.#storages.values()].map((storage) => storage.check()));
+  }
+
+  /** Releases what the storages hold. All are closed; the first failure is thrown. */
+  async close(): Promise<void> {
+    await allDone([...this.#storages.values()].map((storage) => storage.close()));
+  }
+
+  /** The name is checked first: to open a storage is to touch what it is about. */
+  #add(name: string, open: () => FileStorage): FileStorage {
+    this.#assertFree(name);
+    const storage = open();
+    this.#storages.set(name, storage);
+    this.#default ??= name;
+    return storage;
+  }
+
+  /** A staged file knows its details as soon as it is one that readers see. */
+  #inform(name: string, { details }: StagedFile): FileInfo {
+    return this.#toInfo(name, details as WrittenDetails);
+  }
+
+  #toInfo(name: string, details: WrittenDetails): FileInfo {
+    return toFileInfo(name, details, this.urlFor(`${name}/${details.id}`));
+  }
+
+  #locate(path: string): NamedStorage & { readonly id: string } {
+    const { storageName, id } = parseFilePath(path);
+    return { ...this.#find(storageName), id };
+  }
+
+  #find(nameOrAlias = this.getDefault()): NamedStorage {
+    const name = this.#aliases.get(nameOrAlias) ?? nameOrAlias;
+    const storage = this.#storages.get(name);
+    if (!storage) throw new DepotError('STORAGE_NOT_FOUND', `There is no storage ${JSON.stringify(name)}`);
+    return { name, storage };
+  }
+
+  #assertFree(name: string): void {
+    assertStorageName(name);
+    if (!this.#storages.has(name) && !this.#aliases.has(name)) return;
+    throw new DepotError('STORAGE_EXISTS', `The name "${name}" is taken by a storage or an alias`);
+  }
+}
+
+function toStorage(storage: StorageOptions | FileStorage | string): FileStorage {
+  if (storage instanceof FileStorage) return storage;
+  const options = typeof storage === 'string' ? { url: storage } : storage;
+  return openStorage(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+/** Waits for all, whatever becomes of some. */
+async function allDone(acts: readonly Promise<void>[]): Promise<void> {
+  const outcomes = await Promise.allSettled(acts);
+  const failure = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failure) throw failure.reason;
+}

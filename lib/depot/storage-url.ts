@@ -1,0 +1,45 @@
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { type GivenOptions, invalidOption } from './options.js';
+
+/** The parts of a URL that describes a storage, e.g. `file:./var/files?durability=rename`. */
+export interface StorageUrl {
+  /** In lower case, without its colon. */
+  readonly scheme: string;
+  /** All between the scheme and the query, still percent-encoded. */
+  readonly location: string;
+  readonly query: GivenOptions;
+}
+
+const STORAGE_URL = /^(?<scheme>[a-z][a-z0-9+.-]*):(?<location>[^?#]*)(?:\?(?<query>[^#]*))?$/i;
+
+/**
+ * Takes a URL apart. Its text is kept out of the error: it may hold a password.
+ * @throws DepotError `INVALID_OPTION`
+ */
+export function parseStorageUrl(url: unknown): StorageUrl {
+  const parts = typeof url === 'string' ? STORAGE_URL.exec(url)?.groups : undefined;
+  if (!parts) throw invalidOption('Not the URL of a storage; it is written like file:./folder or memory:');
+  const { scheme = '', location = '', query = '' } = parts;
+  return { scheme: scheme.toLowerCase(), location, query: [...new URLSearchParams(query)] };
+}
+
+/**
+ * A folder of this machine (RFC 8089), or one relative to the working directory: `file:///absolute` or `file:./relative`.
+ * @throws DepotError `INVALID_OPTION`
+ */
+export function locatedFolder(location: string): GivenOptions {
+  if (location === '' || location === '//')
+    throw invalidOption('A file: URL needs a path, as in file:./folder');
+  try {
+    const workingDirectory = pathToFileURL(`${process.cwd()}/`);
+    return [['storagePath', fileURLToPath(new URL(`file:${location}`, workingDirectory))]];
+  } catch (cause) {
+    throw invalidOption('A file: URL is written like file:./relative or file:///absolute', cause);
+  }
+}
+
+/** @throws DepotError `INVALID_OPTION` */
+export function locatedNowhere(location: string): GivenOptions {
+  if (location === '' || location === '//') return [];
+  throw invalidOption('A memory: URL has no path');
+}

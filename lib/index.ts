@@ -1,0 +1,48 @@
+export type { Capabilities, Capability } from './contract/capabilities.js';
+export type { Content, LocalPath, MulterFile } from './contract/content.js';
+export type { FileInfo } from './contract/file-info.js';
+export type { JsonValue, Metadata } from './contract/metadata.js';
+export {
+  type CommitOptions,
+  type ContentFacts,
+  type FileOptions,
+  type FileOrId,
+  StagedFile,
+  type WrittenDetails,
+} from './contract/staged-file.js';
+export {
+  type CreateOptions,
+  FileStorage,
+  type ListOptions,
+  type NewFileDetails,
+  type OpenFile,
+  type ReadOptions,
+  type ReplaceOptions,
+  type StageOptions,
+  type StagingArea,
+  type UrlOptions,
+} from './contract/storage.js';
+export type { StorageDirectory } from './contract/storage-directory.js';
+export { type ByteRange, type FileDetails, StoredFile, type StreamOptions } from './contract/stored-file.js';
+export type { StorageOptions } from './depot/config.js';
+export { type CreateFileOptions, DepotManager } from './depot/manager.js';
+export type { FlatSettings } from './depot/settings.js';
+export { DepotError, type DepotErrorCode, FileNotFoundError, isDepotError } from './errors.js';
+export type { SendfileOptions, ServeOptions } from './serve/options.js';
+export { type Next, type ServeMiddleware, serveFiles } from './serve/router.js';
+export { LocalStorage, type LocalStorageOptions } from './storages/local.js';
+export { MemoryStorage } from './storages/memory.js';
+export { type ErrorHandler, errorHandler } from './upload/error-handler.js';
+export type { UploadLimits } from './upload/limits.js';
+export type {
+  FileRules,
+  FromUpload,
+  IncomingFile,
+  ReceivedFile,
+  ReceiveOptions,
+  UploadOptions,
+  Validate,
+  Verdict,
+} from './upload/options.js';
+export { receiveFile } from './upload/receive-file.js';
+export { type Uploader, type UploadHandler, uploadFiles } from './upload/upload-files.js';
