@@ -49,9 +49,14 @@ function isErrorStatus(status: unknown): status is number {
 
 /** Messages of server errors may name paths and hosts, so that clients get the title of their code instead. */
 function explanation(error: unknown): Pick<ProblemDetails, 'detail' | 'code'> {
-  const isClientError = (httpStatusOf(error) ?? 500) < 500;
-  if (isDepotError(error)) return { detail: isClientError ? error.message : error.title, code: error.code };
-  return error instanceof Error && isClientError ? { detail: error.message } : {};
+  if (isDepotError(error))
+    return { detail: error.status < 500 ? error.message : error.title, code: error.code };
+  return isForClients(error) ? { detail: error.message } : {};
+}
+
+/** Whether an error says, as http-errors do, that its message is meant to be seen. */
+function isForClients(error: unknown): error is Error {
+  return error instanceof Error && 'expose' in error && error.expose === true;
 }
 
 /**

@@ -1,0 +1,129 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FileStorage, OpenFile } from '../contract/storage.js';
+import type { StoredFile } from '../contract/stored-file.js';
+import { DepotError, isDepotError } from '../errors.js';
+import type { ServeSettings } from './options.js';
+import {
+  dispositionOf,
+  planRedirect,
+  planResponse,
+  planSendfile,
+  type RequestHead,
+  type ResponsePlan,
+  SIGNED_URL_SECONDS,
+} from './plan.js';
+import { sendfileHeader } from './sendfile.js';
+import type { FileTarget } from './target.js';
+import { writeContent, writeHead } from './write.js';
+
+/** How often a file is opened anew that was replaced between being opened and being read. */
+const MAX_ATTEMPTS = 5;
+
+/** The request that is answered, and how. */
+export interface DeliveryContext {
+  readonly settings: ServeSettings;
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  /** Aborted when the client leaves. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Answers a GET or HEAD for a file of a storage.
+ * @throws DepotError `FORBIDDEN`, and what the storage or `authorize` fails with; then nothing was sent, or only a part
+ */
+export async function deliver(
+  storage: FileStorage,
+  target: FileTarget,
+  context: DeliveryContext,
+): Promise<void> {
+  const delivery = new Delivery(storage, target, context);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await delivery.run();
+      return;
+    } catch (error) {
+      const isReplaced = isDepotError(error, 'CONFLICT') && !context.res.headersSent;
+      if (!isReplaced || attempt === MAX_ATTEMPTS) throw error;
+    }
+  }
+}
+
+class Delivery {
+  readonly #storage: FileStorage;
+  readonly #id: string;
+  readonly #context: DeliveryContext;
+  readonly #request: RequestHead;
+  #isAuthorized = false;
+
+  constructor(storage: FileStorage, { id, download }: FileTarget, context: DeliveryContext) {
+    const { method, headers } = context.req;
+    this.#storage = storage;
+    this.#id = id;
+    this.#context = context;
+    this.#request = { method: method === 'HEAD' ? 'HEAD' : 'GET', headers, download };
+  }
+
+  async run(): Promise<void> {
+    const plan = await this.#planByDetails();
+    if (plan && plan.kind !== 'content') writeHead(this.#context.res, plan);
+    else await this.#sendContent();
+  }
+
+  /** An answer from the file's details alone, tried where it is likely to do: it spares opening the content. */
+  async #planByDetails(): Promise<ResponsePlan | undefined> {
+    const { settings, signal } = this.#context;
+    const { capabilities } = this.#storage;
+    const mayRedirect = settings.redirect && capabilities.has('url');
+    const mayHandOver = settings.sendfile && capabilities.has('localPath');
+    if (!mayRedirect && (mayHandOver || !asksForNoContent(this.#request))) return undefined;
+    const file = await this.#storage.get(this.#id, { signal });
+    await this.#authorize(file);
+    const redirect = mayRedirect ? await this.#planRedirect(file) : undefined;
+    return redirect ?? planResponse(this.#request, file, settings);
+  }
+
+  async #sendContent(): Promise<void> {
+    const { settings, res, signal } = this.#context;
+    const open = await this.#storage.open(this.#id, { signal });
+    try {
+      await this.#authorize(open.file);
+      const plan = this.#planHandover(open) ?? planResponse(this.#request, open.file, settings);
+      if (plan.kind === 'content') await writeContent(res, plan, open, signal);
+      else writeHead(res, plan);
+    } finally {
+      await open.close().catch(ignore);
+    }
+  }
+
+  async #planRedirect(file: StoredFile): Promise<ResponsePlan | undefined> {
+    const { settings } = this.#context;
+    const disposition = dispositionOf(this.#request, file, settings);
+    const url = await this.#storage.url(file, { expiresIn: SIGNED_URL_SECONDS, disposition });
+    return url === undefined ? undefined : planRedirect(file, url, settings);
+  }
+
+  #planHandover({ file, localPath }: OpenFile): ResponsePlan | undefined {
+    const { settings } = this.#context;
+    const header = settings.sendfile && sendfileHeader(settings.sendfile, localPath);
+    return header && planSendfile(this.#request, file, settings, header);
+  }
+
+  /** Once for each request, however often its file has to be looked at. */
+  async #authorize(file: StoredFile): Promise<void> {
+    const { settings, req } = this.#context;
+    if (this.#isAuthorized || !settings.authorize) return;
+    if (!(await settings.authorize(req, file))) throw new DepotError('FORBIDDEN');
+    this.#isAuthorized = true;
+  }
+}
+
+/** HEAD, and what is likely to end as a 304. */
+function asksForNoContent({ method, headers }: RequestHead): boolean {
+  return (
+    method === 'HEAD' || headers['if-none-match'] !== undefined || headers['if-modified-since'] !== undefined
+  );
+}
+
+/** Nothing was written to the file, so nothing is lost if closing it fails; its content was sent. */
+function ignore(): void {}

@@ -1,0 +1,120 @@
+import type { IncomingMessage } from 'node:http';
+import { isAbsolute, resolve } from 'node:path';
+import type { StoredFile } from '../contract/stored-file.js';
+import { DepotError } from '../errors.js';
+
+export interface ServeOptions {
+  /** Where the files are, as the middleware sees paths: begins with `/`. @default '/depot' */
+  readonly mountpoint?: string | undefined;
+  /**
+   * Cache-Control of files; `false` for none.
+   * @default 'public, max-age=0'; with `authorize`: 'private, no-cache'
+   */
+  readonly cacheControl?: string | false | undefined;
+  /**
+   * `'auto'`: pictures, sound, films and plain text are shown by browsers, all else is downloaded. A query of
+   * `?download` asks for a download of any file. `'attachment'`: every file is downloaded.
+   * @default 'auto'
+   */
+  readonly disposition?: 'auto' | 'attachment' | undefined;
+  /** Requests for files that do not exist go on to the next handler, in place of a 404. @default false */
+  readonly fallthrough?: boolean | undefined;
+  /** Clients are sent on to the storage's own URL of a file, where it has one. @default true */
+  readonly redirect?: boolean | undefined;
+  /** Has a proxy in front send the files of storages that keep them on this machine. @default none: we send them */
+  readonly sendfile?: SendfileOptions | undefined;
+  /**
+   * Whether a request may have a file: `false` answers with 403, and what it throws goes to the error handler.
+   * Called once for each request, before anything of the file is told. @default everybody may
+   */
+  authorize?(req: IncomingMessage, file: StoredFile): boolean | Promise<boolean>;
+}
+
+/**
+ * How files are handed over to a proxy, which then sees to ranges and conditional requests. Files outside of `root` are
+ * sent by us.
+ */
+export interface SendfileOptions {
+  /** `X-Accel-Redirect` for nginx, `X-Sendfile` for Apache and lighttpd. */
+  readonly header: 'X-Accel-Redirect' | 'X-Sendfile';
+  /** Folder whose files the proxy can read, as an absolute path. @default with `X-Sendfile`: '/' */
+  readonly root?: string | undefined;
+  /** Internal location of nginx that stands for `root`, e.g. `/files/`; only and always with `X-Accel-Redirect`. */
+  readonly prefix?: string | undefined;
+}
+
+type CheckedSendfile = { readonly [Name in keyof SendfileOptions]-?: NonNullable<SendfileOptions[Name]> };
+
+/** Options that were checked, with their defaults. */
+export interface ServeSettings {
+  /** Without a slash at its end: empty for `/`. */
+  readonly mountpoint: string;
+  readonly cacheControl: string | false;
+  readonly disposition: 'auto' | 'attachment';
+  readonly fallthrough: boolean;
+  readonly redirect: boolean;
+  readonly sendfile: CheckedSendfile | undefined;
+  readonly authorize: ((req: IncomingMessage, file: StoredFile) => boolean | Promise<boolean>) | undefined;
+}
+
+/** What only some may have is asked for each time (RFC 9111 section 5.2.2). */
+export const AUTHORIZED_CACHE_CONTROL = 'private, no-cache';
+
+const DEFAULT_CACHE_CONTROL = 'public, max-age=0';
+
+/** A path of segments that are neither empty nor followed by a query. */
+const MOUNTPOINT = /^(?:\/|(?:\/[^/?#\s]+)+\/?)$/;
+
+/** What a header value may hold (RFC 9110 section 5.5). */
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** @throws DepotError `INVALID_OPTION` */
+export function checkedOptions(options: ServeOptions): ServeSettings {
+  const { authorize, disposition = 'auto', fallthrough = false, redirect = true } = options;
+  require(disposition === 'auto' ||
+    disposition === 'attachment', 'disposition must be "auto" or "attachment"');
+  require(authorize === undefined || typeof authorize === 'function', 'authorize must be a function');
+  return {
+    mountpoint: checkedMountpoint(options.mountpoint ?? '/depot'),
+    cacheControl: checkedCacheControl(
+      options.cacheControl ?? (authorize ? AUTHORIZED_CACHE_CONTROL : DEFAULT_CACHE_CONTROL),
+    ),
+    disposition,
+    fallthrough,
+    redirect,
+    sendfile: options.sendfile && checkedSendfile(options.sendfile),
+    authorize,
+  };
+}
+
+function checkedMountpoint(mountpoint: string): string {
+  require(MOUNTPOINT.test(
+    mountpoint,
+  ), `mountpoint must be an absolute path, e.g. "/depot", not ${quoted(mountpoint)}`);
+  return mountpoint.replace(/\/$/, '');
+}
+
+function checkedCacheControl(cacheControl: string | false): string | false {
+  const isValid =
+    cacheControl === false || (typeof cacheControl === 'string' && HEADER_VALUE.test(cacheControl));
+  require(isValid, 'cacheControl must be a header value, or false');
+  return cacheControl;
+}
+
+function checkedSendfile({ header, root = '', prefix = '' }: SendfileOptions): CheckedSendfile {
+  const isAccel = header === 'X-Accel-Redirect';
+  require(isAccel || header === 'X-Sendfile', 'sendfile.header must be "X-Accel-Redirect" or "X-Sendfile"');
+  require(!isAccel || root !== '', 'sendfile.root must be given with X-Accel-Redirect');
+  require(root === '' || isAbsolute(root), 'sendfile.root must be an absolute path');
+  require(isAccel ===
+    prefix.startsWith('/'), 'sendfile.prefix must be an absolute path, only with X-Accel-Redirect');
+  return { header, root: resolve(root || '/'), prefix: prefix.replace(/\/$/, '') };
+}
+
+function require(condition: boolean, message: string): void {
+  if (!condition) throw new DepotError('INVALID_OPTION', message);
+}
+
+function quoted(value: unknown): string {
+  return JSON.stringify(value) ?? String(value);
+}

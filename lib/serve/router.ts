@@ -1,0 +1,73 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { StorageDirectory } from '../contract/storage-directory.js';
+import { DepotError, isDepotError } from '../errors.js';
+import { sendProblem } from '../internal/problem.js';
+import { deliver } from './delivery.js';
+import { checkedOptions, type ServeOptions, type ServeSettings } from './options.js';
+import { belowMountpoint, parseTarget } from './target.js';
+
+/** Hands a request, or an error, on to the next handler. */
+export type Next = (error?: unknown) => void;
+
+/** A handler for Express, Connect and, where there is no `next`, for `node:http`. */
+export type ServeMiddleware = (req: IncomingMessage, res: ServerResponse, next?: Next) => void;
+
+/**
+ * Serves the files of storages: `GET` and `HEAD` of `<mountpoint>/<storage>/<id>[/<filename>][?download]`; all else goes
+ * on to `next`. What a client did wrong is answered as problem details (RFC 9457); other failures go to `next`. Where
+ * there is no `next` everything is answered here.
+ * @throws DepotError `INVALID_OPTION`
+ */
+export function serveFiles(directory: StorageDirectory, options: ServeOptions = {}): ServeMiddleware {
+  const settings = checkedOptions(options);
+  return (req, res, next) => {
+    const target = targetOf(req, settings);
+    if (target !== undefined) void serve(target, { directory, settings, req, res, next });
+    else if (next) next();
+    else sendProblem(res, new DepotError('INVALID_PATH', 'There is nothing here'));
+  };
+}
+
+interface Exchange {
+  readonly directory: StorageDirectory;
+  readonly settings: ServeSettings;
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly next: Next | undefined;
+}
+
+function targetOf({ method, url = '' }: IncomingMessage, { mountpoint }: ServeSettings): string | undefined {
+  return method === 'GET' || method === 'HEAD' ? belowMountpoint(mountpoint, url) : undefined;
+}
+
+/** Never fails: an error ends as an answer, in the next handler, or with a client that has left. */
+async function serve(target: string, exchange: Exchange): Promise<void> {
+  const { req, res } = exchange;
+  const leaving = new AbortController();
+  const onClose = () => {
+    if (!res.writableFinished) leaving.abort();
+  };
+  // A response that waits behind another one on its connection has no socket yet, and would not be told.
+  const connection = res.socket ? res : req.socket;
+  connection.once('close', onClose);
+  try {
+    const fileTarget = parseTarget(target);
+    const storage = exchange.directory.get(fileTarget.storage);
+    await deliver(storage, fileTarget, { ...exchange, signal: leaving.signal });
+  } catch (error) {
+    if (!leaving.signal.aborted) fail(exchange, error);
+  } finally {
+    connection.off('close', onClose);
+  }
+}
+
+/** A client's mistake is answered at once; a failure of ours is for the application to see, and to answer. */
+function fail({ settings, res, next }: Exchange, error: unknown): void {
+  if (next && settings.fallthrough && isDepotError(error) && error.status === 404) {
+    next();
+    return;
+  }
+  const isOurs = !isDepotError(error) || error.status >= 500;
+  if (!next || !isOurs || res.headersSent) sendProblem(res, error);
+  if (next && isOurs) next(error);
+}

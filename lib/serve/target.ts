@@ -1,0 +1,54 @@
+import { DepotError } from '../errors.js';
+
+/** What a request for a file asks for. */
+export interface FileTarget {
+  /** Name of a storage, unchecked. */
+  readonly storage: string;
+  /** Id of a file, unchecked. */
+  readonly id: string;
+  /** Whether the query asks for a download. */
+  readonly download: boolean;
+}
+
+/** A target that is a whole URL, as proxies are sent it (RFC 9112 section 3.2.2); its host is none of our business. */
+const SCHEME_AND_HOST = /^https?:\/\/[^/?#]*/i;
+
+const DOWNLOAD_PARAMETER = /[?&]download(?:[=&]|$)/;
+
+/** What must not be in a decoded segment: it would mean more than a name to a file system. */
+const UNSAFE_SEGMENT = /[/\\\0]|^\.{0,2}$/;
+
+/** The part of a request target after the mountpoint, with its slash and its query; nothing if it lies elsewhere. */
+export function belowMountpoint(mountpoint: string, url: string): string | undefined {
+  const target = url.startsWith('/') ? url : url.replace(SCHEME_AND_HOST, '');
+  if (!target.startsWith(mountpoint)) return undefined;
+  const rest = target.slice(mountpoint.length);
+  return rest === '' || rest.startsWith('/') || rest.startsWith('?') ? rest : undefined;
+}
+
+/**
+ * Reads `/<storage>/<id>[/<filename>][?download]`; each segment is decoded once. The file name is for people alone.
+ * @throws DepotError `INVALID_PATH`
+ */
+export function parseTarget(target: string): FileTarget {
+  const [path = ''] = target.split('?', 1);
+  const [beforeSlash, storage, id, ...rest] = path.split('/').map(decodedSegment);
+  if (beforeSlash !== '' || !isSafe(storage) || !isSafe(id) || rest.length > 1 || !rest.every(isSafe)) {
+    throw new DepotError('INVALID_PATH');
+  }
+  return { storage, id, download: DOWNLOAD_PARAMETER.test(target.slice(path.length)) };
+}
+
+/** A segment that is not well formed gives nothing. */
+function decodedSegment(segment: string): string | undefined {
+  if (!segment.includes('%')) return segment;
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return undefined;
+  }
+}
+
+function isSafe(segment: string | undefined): segment is string {
+  return segment !== undefined && !UNSAFE_SEGMENT.test(segment);
+}

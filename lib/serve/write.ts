@@ -1,0 +1,125 @@
+import { ServerResponse } from 'node:http';
+import { addAbortSignal } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { OpenFile } from '../contract/storage.js';
+import { DepotError } from '../errors.js';
+import { sendProblem } from '../internal/problem.js';
+import { PieceTransfer } from './piece-transfer.js';
+import {
+  type BodyPart,
+  type ContentPlan,
+  type EmptyPlan,
+  lengthOf,
+  type RedirectPlan,
+  type RefusalPlan,
+} from './plan.js';
+import type { ResolvedRange } from './range.js';
+import { type ReadAt, readFully } from './read.js';
+
+/** Bytes of a body that is not worth a shared buffer: it is read and written in one go. */
+const SMALL_BODY_BYTES = 16 * 1024;
+
+/** Writes an answer that needs nothing of a file's content. */
+export function writeHead(res: ServerResponse, plan: EmptyPlan | RedirectPlan | RefusalPlan): void {
+  if (plan.kind === 'refusal') {
+    sendProblem(res, plan.error, plan.headers);
+    return;
+  }
+  res.writeHead(plan.status, plan.headers);
+  res.end();
+}
+
+/**
+ * Writes an answer with content. The headers go with the first bytes, so that until then a failure can still be
+ * answered; a later one must cut the answer off.
+ * @param signal aborted when the client leaves
+ * @throws what the storage fails with; DepotError `STORAGE_FAILED` where it gives less or more than it should
+ */
+export async function writeContent(
+  res: ServerResponse,
+  plan: ContentPlan,
+  file: OpenFile,
+  signal: AbortSignal,
+): Promise<void> {
+  const [part, ...others] = plan.body;
+  const isSingle = typeof part === 'object' && others.length === 0;
+  if (!isSingle || !file.read) await writeStream(res, plan, file, signal);
+  else if (lengthOf(part) <= SMALL_BODY_BYTES) await writeAtOnce(res, plan, file.read, part, signal);
+  else if (tellsOfWrites(res))
+    await new PieceTransfer(res, file.read, part, signal).run(() => sendHead(res, plan));
+  else await writeStream(res, plan, file, signal);
+}
+
+/** Headers and body in one write, and one read. */
+async function writeAtOnce(
+  res: ServerResponse,
+  plan: ContentPlan,
+  read: ReadAt,
+  { start, end }: ResolvedRange,
+  signal: AbortSignal,
+): Promise<void> {
+  const body = Buffer.allocUnsafe(end - start + 1);
+  await readFully(read, body, body.byteLength, start);
+  if (signal.aborted) return;
+  sendHead(res, plan);
+  res.end(body);
+}
+
+async function writeStream(
+  res: ServerResponse,
+  plan: ContentPlan,
+  file: OpenFile,
+  signal: AbortSignal,
+): Promise<void> {
+  const chunks = streamBody(file, plan.body, signal);
+  const first = await chunks.next();
+  sendHead(res, plan);
+  if (first.done) res.end();
+  else await pipeline(startingWith(first.value, chunks), res, { signal });
+}
+
+/** The parts of a body, one after the other. */
+async function* streamBody(
+  file: OpenFile,
+  body: readonly BodyPart[],
+  signal: AbortSignal,
+): AsyncGenerator<Buffer | string> {
+  for (const part of body) {
+    if (typeof part === 'string') yield part;
+    else yield* streamRange(file, part, signal);
+  }
+}
+
+/** A client that was promised a number of bytes waits for them, and takes more of them for the next answer. */
+async function* streamRange(
+  file: OpenFile,
+  range: ResolvedRange,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  let missing = lengthOf(range);
+  const { start, end } = range;
+  for await (const chunk of addAbortSignal(signal, file.stream({ start, end, signal }))) {
+    missing -= chunk.byteLength;
+    if (missing < 0) throw new DepotError('STORAGE_FAILED', 'The content is longer than its size');
+    yield chunk;
+  }
+  if (missing > 0) throw new DepotError('STORAGE_FAILED', 'The content ended before its size');
+}
+
+async function* startingWith<Chunk>(first: Chunk, others: AsyncGenerator<Chunk>): AsyncGenerator<Chunk> {
+  yield first;
+  yield* others;
+}
+
+function sendHead(res: ServerResponse, plan: ContentPlan): void {
+  res.writeHead(plan.status, plan.headers);
+}
+
+/**
+ * Whether we learn when a buffer was written, and can use it again. Compressing middlewares put a `write` of their own
+ * in its place that never tells; a response that waits behind another one on its connection has no socket yet, and is
+ * not told when the client leaves.
+ */
+function tellsOfWrites(res: ServerResponse): boolean {
+  return res.socket !== null && res.write === ServerResponse.prototype.write;
+}
