@@ -8,7 +8,7 @@ import type { StorageDirectory } from '../../lib/contract/storage-directory.js';
 import { DepotError } from '../../lib/errors.js';
 import { LocalStorage } from '../../lib/storages/local.js';
 import { FORM_TYPE, formBody, type Part } from './multipart.js';
-import { type RawAnswer, RawClient, requestHead } from './raw-client.js';
+import { type RawAnswer, requestHead, UploadClient } from './upload-client.js';
 
 /** Storages by name, the first of them the default. */
 export function directoryOf(storages: Record<string, FileStorage>): StorageDirectory {
@@ -82,8 +82,8 @@ export class TestServer {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  connect(): RawClient {
-    return new RawClient(this.port);
+  connect(): UploadClient {
+    return new UploadClient(this.port);
   }
 
   /** Sends a form as it is described, and gives the answer. */

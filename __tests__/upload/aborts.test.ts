@@ -6,8 +6,8 @@ import { receiveFile } from '../../lib/upload/receive-file.js';
 import { uploadFiles } from '../../lib/upload/upload-files.js';
 import { openDescriptors } from '../support/descriptors.js';
 import { FORM_TYPE, formBody } from '../support/multipart.js';
-import { requestHead } from '../support/raw-client.js';
 import { until } from '../support/until.js';
+import { requestHead } from '../support/upload-client.js';
 import { directoryOf, idsIn, TemporaryStorage, TestServer } from '../support/upload-server.js';
 
 /** Larger than what a storage collects before it writes. */

@@ -5,7 +5,7 @@ import type { UploadOptions } from '../../lib/upload/options.js';
 import { type UploadHandler, uploadFiles } from '../../lib/upload/upload-files.js';
 import { BOUNDARY, FORM_TYPE, formBody, type Part } from '../support/multipart.js';
 import { pngOf } from '../support/png.js';
-import { type RawAnswer, requestHead } from '../support/raw-client.js';
+import { type RawAnswer, requestHead } from '../support/upload-client.js';
 import { directoryOf, idsIn, TemporaryStorage, TestServer } from '../support/upload-server.js';
 
 const hello: Part = { name: 'file', filename: 'hello.txt', type: 'text/plain', content: 'hello' };
