@@ -83,9 +83,10 @@ export class UploadClient {
 
 function parseAnswer(text: string): RawAnswer | undefined {
   const [head = '', ...rest] = text.split('\r\n\r\n');
-  const body = rest.join('\r\n\r\n');
+  const bytes = Buffer.from(rest.join('\r\n\r\n'), 'latin1');
   const length = Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? 0);
-  if (rest.length === 0 || body.length < length) return undefined;
+  if (rest.length === 0 || bytes.length < length) return undefined;
+  const body = bytes.toString('utf8');
   const problem = /^content-type: application\/problem\+json/im.test(head) ? JSON.parse(body) : {};
   return { status: Number(head.split(' ')[1]), head, body, problem };
 }

@@ -229,7 +229,7 @@ describe("the application's functions", () => {
     ],
     [
       'an HTTP error',
-      () => Promise.reject(Object.assign(new Error('Pay'), { status: 402 })),
+      () => Promise.reject(Object.assign(new Error('Pay'), { status: 402, expose: true })),
       402,
       undefined,
       /Pay/,
@@ -307,6 +307,33 @@ describe('all or nothing', () => {
     expect(warn.mock.calls).toEqual([[expect.stringContaining('files/a')]]);
     warn.mockRestore();
   });
+
+  test('a storage that is full: at once, and the file before it is taken back', async () => {
+    class FullStorage extends MemoryStorage {
+      protected override openStaging() {
+        const area = super.openStaging();
+        area.write = () => Promise.reject(new DepotError('STORAGE_FULL'));
+        return area;
+      }
+    }
+    const directory = directoryOf({ files: storage, full: new FullStorage() });
+    const target = (_req: Request, file: { originalname: string }) => file.originalname;
+    handler = uploadFiles(directory, { storage: target }).array('file');
+    const answer = await server.post(['files', 'full', 'files'].map((filename) => ({ ...hello, filename })));
+    expect(answer.problem).toMatchObject({ status: 507, code: 'STORAGE_FULL' });
+    expect(await idsIn(storage)).toEqual([]);
+  });
+
+  test.each([undefined, null, '', 'text', Object.freeze(new Error('frozen'))])(
+    'a function that throws %p is a failure',
+    async (thrown) => {
+      for (const name of ['storage', 'filename', 'validate'] as const) {
+        handler = upload({ [name]: () => Promise.reject(thrown) }).single('file');
+        expect((await server.post([hello])).status).toBeGreaterThanOrEqual(400);
+      }
+      expect(await idsIn(storage)).toEqual([]);
+    },
+  );
 
   test('a field that is too much after the files takes them back', async () => {
     handler = upload({ limits: { fields: 0 } }).array('file');

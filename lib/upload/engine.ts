@@ -13,7 +13,7 @@ export const depotEngine: StorageEngine = {
       (error) => {
         // A stream that has failed tells of the parser, whose errors multer reports itself.
         if (!stream.errored) form.fail(error);
-        callback(error);
+        callback(stream.errored ?? new Error('The upload has failed', { cause: error }));
       },
     );
   },

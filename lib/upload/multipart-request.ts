@@ -26,7 +26,7 @@ export class MultipartRequest extends EventEmitter {
   readonly readable = false;
   readonly #request: Request;
   #isForm = false;
-  #failure: unknown;
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(request: Request, batch: UploadBatch) {
     super();
@@ -82,9 +82,9 @@ export class MultipartRequest extends EventEmitter {
    */
   parse({ parse, fieldNames }: FormShape, res: Response): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#failure !== undefined) return reject(this.#failure);
+      if (this.#failure) return reject(this.#failure.error);
       parse(this as unknown as Request, res, (error?: unknown) => {
-        if (this.#failure !== undefined) reject(this.#failure);
+        if (this.#failure) reject(this.#failure.error);
         else if (error) reject(toFormError(error, fieldNames));
         else if (this.#isForm) resolve();
         else
@@ -95,10 +95,11 @@ export class MultipartRequest extends EventEmitter {
 
   /** Ends the parsing, and whatever is being staged. Only the first failure counts. */
   fail(error: unknown): void {
-    if (this.#failure !== undefined) return;
-    this.#failure = error;
+    if (this.#failure) return;
+    this.#failure = { error };
     this.batch.abort(error);
-    this.emit('error', error);
+    // Multer writes on the errors that it is given, so it gets one of its own.
+    this.emit('error', new Error('The upload has failed', { cause: error }));
   }
 
   /** Takes back the files that were found: they are not stored. */

@@ -102,7 +102,7 @@ function createHandler(handling: FormHandling): UploadHandler {
       await receiveForm(req as Request, res as Response, handling);
     } catch (error) {
       await settleRest(req, res, error);
-      next(error);
+      next(error || new Error('An upload failed with nothing that tells why'));
       return;
     }
     next();
