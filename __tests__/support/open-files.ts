@@ -2,13 +2,18 @@ import { Readable } from 'node:stream';
 import type { Capabilities, Capability } from '../../lib/contract/capabilities.js';
 import type { FileOrId } from '../../lib/contract/staged-file.js';
 import type { OpenFile, UrlOptions } from '../../lib/contract/storage.js';
-import type { StreamOptions } from '../../lib/contract/stored-file.js';
+import type { StoredFile, StreamOptions } from '../../lib/contract/stored-file.js';
 import { MemoryStorage } from '../../lib/storages/memory.js';
+
+export type ReadContent = (
+  content: Buffer,
+  ...range: Parameters<NonNullable<OpenFile['read']>>
+) => Promise<number>;
 
 /** How an opened file behaves, in place of what Memory does. */
 export interface Behaviour {
   /** Reads a piece into a buffer; without it, files are streamed. */
-  read?: (content: Buffer, ...range: Parameters<NonNullable<OpenFile['read']>>) => Promise<number>;
+  read?: ReadContent;
   /** Streams a part. */
   stream?: (content: Buffer, options: StreamOptions) => Readable;
   url?: (options: UrlOptions) => string | undefined;
@@ -30,6 +35,7 @@ export async function readWell(
 export class OpenFilesStorage extends MemoryStorage {
   override readonly capabilities: Capabilities;
   readonly #behaviour: Behaviour;
+  readonly #contents = new Map<string, Promise<Buffer>>();
   opened = 0;
   closed = 0;
   streams: Readable[] = [];
@@ -45,7 +51,7 @@ export class OpenFilesStorage extends MemoryStorage {
 
   override async open(fileOrId: FileOrId): Promise<OpenFile> {
     const file = await this.get(fileOrId);
-    const content = await file.buffer();
+    const content = await this.#contentOf(file);
     const { read, localPath, stream = streamWell } = this.#behaviour;
     let isOpen = true;
     this.opened++;
@@ -63,6 +69,13 @@ export class OpenFilesStorage extends MemoryStorage {
 
   override async url(_fileOrId: FileOrId, options: UrlOptions = {}): Promise<string | undefined> {
     return this.#behaviour.url?.(options);
+  }
+
+  /** Read once: the tests are not about Memory. */
+  #contentOf(file: StoredFile): Promise<Buffer> {
+    const content = this.#contents.get(file.etag) ?? file.buffer();
+    this.#contents.set(file.etag, content);
+    return content;
   }
 
   #keep(stream: Readable): Readable {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { StorageDirectory } from '../contract/storage-directory.js';
 import { DepotError, isDepotError } from '../errors.js';
@@ -42,23 +43,31 @@ function targetOf({ method, url = '' }: IncomingMessage, { mountpoint }: ServeSe
 
 /** Never fails: an error ends as an answer, in the next handler, or with a client that has left. */
 async function serve(target: string, exchange: Exchange): Promise<void> {
-  const { req, res } = exchange;
+  const { directory, res } = exchange;
   const leaving = new AbortController();
   const onClose = () => {
     if (!res.writableFinished) leaving.abort();
   };
-  // A response that waits behind another one on its connection has no socket yet, and would not be told.
-  const connection = res.socket ? res : req.socket;
-  connection.once('close', onClose);
+  await turnOf(res);
+  if (res.destroyed) return;
+  res.once('close', onClose);
   try {
     const fileTarget = parseTarget(target);
-    const storage = exchange.directory.get(fileTarget.storage);
+    const storage = directory.get(fileTarget.storage);
     await deliver(storage, fileTarget, { ...exchange, signal: leaving.signal });
   } catch (error) {
     if (!leaving.signal.aborted) fail(exchange, error);
   } finally {
-    connection.off('close', onClose);
+    res.off('close', onClose);
   }
+}
+
+/**
+ * Waits while a response is queued behind another one on its connection (RFC 9112 section 9.3.2): until then it has no
+ * socket and would not be told that the client leaves, so that nothing is opened for it.
+ */
+async function turnOf(res: ServerResponse): Promise<void> {
+  if (res.socket === null) await once(res, 'socket');
 }
 
 /** A client's mistake is answered at once; a failure of ours is for the application to see, and to answer. */

@@ -1,9 +1,9 @@
 import { ServerResponse } from 'node:http';
 import { addAbortSignal } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { OpenFile } from '../contract/storage.js';
 import { DepotError } from '../errors.js';
 import { sendProblem } from '../internal/problem.js';
+import { Drain } from './drain.js';
 import { PieceTransfer } from './piece-transfer.js';
 import {
   type BodyPart,
@@ -65,17 +65,20 @@ async function writeAtOnce(
   res.end(body);
 }
 
+/** Chunk by chunk; the headers go with the first one. */
 async function writeStream(
   res: ServerResponse,
   plan: ContentPlan,
   file: OpenFile,
   signal: AbortSignal,
 ): Promise<void> {
-  const chunks = streamBody(file, plan.body, signal);
-  const first = await chunks.next();
-  sendHead(res, plan);
-  if (first.done) res.end();
-  else await pipeline(startingWith(first.value, chunks), res, { signal });
+  const drain = new Drain(res, signal);
+  for await (const chunk of streamBody(file, plan.body, signal)) {
+    if (!res.headersSent) sendHead(res, plan);
+    if (!res.write(chunk)) await drain.next();
+  }
+  if (!res.headersSent) sendHead(res, plan);
+  res.end();
 }
 
 /** The parts of a body, one after the other. */
@@ -106,20 +109,14 @@ async function* streamRange(
   if (missing > 0) throw new DepotError('STORAGE_FAILED', 'The content ended before its size');
 }
 
-async function* startingWith<Chunk>(first: Chunk, others: AsyncGenerator<Chunk>): AsyncGenerator<Chunk> {
-  yield first;
-  yield* others;
-}
-
 function sendHead(res: ServerResponse, plan: ContentPlan): void {
   res.writeHead(plan.status, plan.headers);
 }
 
 /**
- * Whether we learn when a buffer was written, and can use it again. Compressing middlewares put a `write` of their own
- * in its place that never tells; a response that waits behind another one on its connection has no socket yet, and is
- * not told when the client leaves.
+ * Whether we learn when a buffer was written, and can use it again: middlewares that compress put a `write` of their own
+ * in its place, which keeps the buffer and never tells.
  */
 function tellsOfWrites(res: ServerResponse): boolean {
-  return res.socket !== null && res.write === ServerResponse.prototype.write;
+  return res.write === ServerResponse.prototype.write;
 }
