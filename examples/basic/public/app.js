@@ -1,0 +1,91 @@
+// @ts-check
+// Puts the page together: where files come from, and where they go.
+
+import { getLimits } from './api.js';
+import { find } from './elements.js';
+import { FileListing } from './files.js';
+import { describeAccepted, formatSize } from './format.js';
+import { UploadQueue } from './uploads.js';
+
+/** @typedef {import('./api.js').FileInfo} FileInfo */
+/** @typedef {import('./format.js').Limits} Limits */
+
+const chooser = find(document, '#chooser', HTMLInputElement);
+const replacement = find(document, '#replacement', HTMLInputElement);
+const dialog = find(document, '#confirm', HTMLDialogElement);
+
+/** @type {FileInfo | undefined} */
+let toReplace;
+
+const listing = new FileListing({ onReplace: chooseReplacement, confirmDelete });
+const queue = new UploadQueue((file) => listing.show(file));
+
+chooser.addEventListener('change', () => addChosen(chooser));
+replacement.addEventListener('change', () => addChosen(replacement, toReplace));
+document.addEventListener('paste', ({ clipboardData }) => addAll(clipboardData?.files ?? []));
+window.addEventListener('beforeunload', (event) => {
+  if (queue.isBusy) event.preventDefault();
+});
+acceptDrops();
+getLimits().then(showLimits, () => {});
+listing.load();
+
+/** @param {Iterable<File>} files */
+function addAll(files) {
+  for (const file of files) queue.add(file);
+}
+
+/**
+ * @param {HTMLInputElement} input
+ * @param {FileInfo} [replaces]
+ */
+function addChosen(input, replaces) {
+  for (const file of input.files ?? []) queue.add(file, replaces);
+  input.value = '';
+}
+
+/** @param {FileInfo} file */
+function chooseReplacement(file) {
+  toReplace = file;
+  replacement.click();
+}
+
+/**
+ * Asks before something is gone for good. The focus returns to where it was: the dialog sees to it.
+ * @param {FileInfo} file
+ * @returns {Promise<boolean>}
+ */
+function confirmDelete(file) {
+  find(dialog, '.name', HTMLElement).textContent = file.filename;
+  dialog.returnValue = '';
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'delete'), { once: true });
+  });
+}
+
+/** Files can be dropped anywhere: one that misses the target must not replace the page. */
+function acceptDrops() {
+  let depth = 0;
+  const mark = (/** @type {number} */ change) => {
+    depth = change === 0 ? 0 : depth + change;
+    document.body.classList.toggle('dragging', depth > 0);
+  };
+  document.addEventListener('dragenter', () => mark(1));
+  document.addEventListener('dragleave', () => mark(-1));
+  document.addEventListener('dragover', (event) => event.preventDefault());
+  document.addEventListener('drop', (event) => {
+    event.preventDefault();
+    mark(0);
+    addAll(event.dataTransfer?.files ?? []);
+  });
+}
+
+/** @param {Limits} limits */
+function showLimits(limits) {
+  queue.limits = limits;
+  chooser.accept = replacement.accept = limits.accept.join(',');
+  const size = `up to ${formatSize(limits.maxFileSize)} each`;
+  const types = limits.accept.length === 0 ? 'Any type' : describeAccepted(limits.accept);
+  find(document, '#limits', HTMLElement).textContent = `${types}, ${size}`;
+}

@@ -1,0 +1,189 @@
+// @ts-check
+// The files on their way to the server: at most three at once, each with its progress, and a way out.
+
+import { RequestError, sendFile } from './api.js';
+import { announce, copyOf, find, removeRow, setIcon } from './elements.js';
+import { explain, foreseenProblem, formatSize, kindOf } from './format.js';
+
+/** @typedef {import('./api.js').FileInfo} FileInfo */
+/** @typedef {import('./format.js').Limits} Limits */
+/** @typedef {import('./format.js').Problem} Problem */
+
+const MAX_AT_ONCE = 3;
+
+/** One file on its way, and its row on the page. */
+class Upload {
+  /** @type {'waiting' | 'sending' | 'failed'} */
+  state = 'waiting';
+  row = copyOf('#upload-row');
+  stopping = new AbortController();
+  #message = find(this.row, '.message', HTMLElement);
+  #progress = find(this.row, 'progress', HTMLProgressElement);
+  #retry = find(this.row, '.retry', HTMLButtonElement);
+  #cancel = find(this.row, '.cancel', HTMLButtonElement);
+
+  /**
+   * @param {File} file
+   * @param {FileInfo | undefined} replaces
+   * @param {{ retry: () => void, cancel: () => void }} on
+   */
+  constructor(file, replaces, on) {
+    this.file = file;
+    this.replaces = replaces;
+    const name = find(this.row, '.name', HTMLElement);
+    name.textContent = name.title = file.name;
+    find(this.row, '.replaces', HTMLElement).textContent = replaces ? `replaces ${replaces.filename}` : '';
+    setIcon(this.row, kindOf(file.type || 'application/octet-stream'));
+    this.#progress.setAttribute('aria-label', `Upload of ${file.name}`);
+    this.#retry.setAttribute('aria-label', `Try again to upload ${file.name}`);
+    this.#retry.addEventListener('click', on.retry);
+    this.#cancel.addEventListener('click', on.cancel);
+    this.wait();
+  }
+
+  wait() {
+    this.#enter('waiting', 'Waiting');
+    this.#progress.value = 0;
+  }
+
+  send() {
+    this.#enter('sending', 'Starting');
+    const { file, replaces } = this;
+    const { signal } = this.stopping;
+    const onProgress = (/** @type {number} */ sent, /** @type {number} */ total) => this.#show(sent, total);
+    return sendFile(file, { signal, onProgress, ...(replaces && { replaces }) });
+  }
+
+  /**
+   * @param {string} message
+   * @param {boolean} canRetry
+   */
+  fail(message, canRetry) {
+    if (this.#retry === document.activeElement) this.#cancel.focus();
+    this.#enter('failed', message);
+    this.#retry.hidden = !canRetry;
+    announce(`${this.file.name}: ${message}`);
+  }
+
+  /**
+   * @param {number} sent
+   * @param {number} total
+   */
+  #show(sent, total) {
+    const share = total === 0 ? 1 : sent / total;
+    if (share < 1) this.#progress.value = share;
+    else this.#progress.removeAttribute('value');
+    const size = formatSize(this.file.size);
+    this.#message.textContent = share < 1 ? `${Math.floor(share * 100)}% of ${size}` : 'Saving';
+  }
+
+  /**
+   * @param {Upload['state']} state
+   * @param {string} message
+   */
+  #enter(state, message) {
+    this.state = state;
+    this.row.dataset.state = state;
+    this.#message.textContent = message;
+    this.#progress.hidden = state === 'failed';
+    this.#retry.hidden = true;
+    const label = state === 'failed' ? 'Dismiss' : 'Cancel the upload of';
+    this.#cancel.setAttribute('aria-label', `${label} ${this.file.name}`);
+  }
+}
+
+/** All files on their way. */
+export class UploadQueue {
+  /** @type {Set<Upload>} */
+  #uploads = new Set();
+  #section = find(document, '#uploads', HTMLElement);
+  #list = find(document, '#upload-list', HTMLElement);
+  #cancelAll = find(document, '#cancel-all', HTMLButtonElement);
+
+  /** @type {Limits | undefined} unknown until the server told them; it refuses by itself as well */
+  limits;
+
+  /** @param {(file: FileInfo) => void} onStored */
+  constructor(onStored) {
+    this.onStored = onStored;
+    this.#cancelAll.addEventListener('click', () => {
+      for (const upload of this.#uploads) this.#cancel(upload);
+    });
+  }
+
+  /** Whether leaving the page would lose something. */
+  get isBusy() {
+    return [...this.#uploads].some((upload) => upload.state !== 'failed');
+  }
+
+  /**
+   * @param {File} file
+   * @param {FileInfo} [replaces] the stored file that gets this content
+   */
+  add(file, replaces) {
+    /** @type {Upload} */
+    const upload = new Upload(file, replaces, {
+      retry: () => this.#retry(upload),
+      cancel: () => this.#cancel(upload),
+    });
+    this.#uploads.add(upload);
+    this.#list.append(upload.row);
+    const problem = this.limits && foreseenProblem(file, this.limits);
+    if (problem) this.#fail(upload, problem);
+    this.#proceed();
+  }
+
+  /** Starts what waits, as far as there is room, and shows how things are. */
+  #proceed() {
+    const uploads = [...this.#uploads];
+    const room = MAX_AT_ONCE - uploads.filter(({ state }) => state === 'sending').length;
+    const waiting = uploads.filter(({ state }) => state === 'waiting');
+    for (const upload of waiting.slice(0, Math.max(room, 0))) this.#run(upload);
+    this.#section.hidden = uploads.length === 0;
+    this.#cancelAll.hidden = uploads.length < 2;
+    this.#cancelAll.textContent = this.isBusy ? 'Cancel all' : 'Dismiss all';
+  }
+
+  /** @param {Upload} upload */
+  async #run(upload) {
+    try {
+      const stored = await upload.send();
+      this.#remove(upload);
+      this.onStored(stored);
+      announce(`${stored.filename} is uploaded`);
+    } catch (error) {
+      if (upload.stopping.signal.aborted) return;
+      this.#fail(upload, error instanceof RequestError ? error.problem : {});
+    }
+    this.#proceed();
+  }
+
+  /**
+   * @param {Upload} upload
+   * @param {Problem} problem
+   */
+  #fail(upload, problem) {
+    const { message, canRetry } = explain(problem, upload.file, this.limits);
+    upload.fail(message, canRetry);
+  }
+
+  /** @param {Upload} upload */
+  #retry(upload) {
+    upload.wait();
+    this.#proceed();
+  }
+
+  /** @param {Upload} upload */
+  #cancel(upload) {
+    if (upload.state !== 'failed') announce(`The upload of ${upload.file.name} is cancelled`);
+    upload.stopping.abort();
+    this.#remove(upload);
+    this.#proceed();
+  }
+
+  /** @param {Upload} upload */
+  #remove(upload) {
+    this.#uploads.delete(upload);
+    removeRow(upload.row);
+  }
+}
