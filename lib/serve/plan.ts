@@ -75,6 +75,7 @@ export function planResponse(
   if (verdict === 'notModified') return planNotModified(file, settings);
   if (verdict === 'preconditionFailed') return refusal(new DepotError('PRECONDITION_FAILED'));
   const headers = fileHeaders(request, file, settings);
+  headers['Accept-Ranges'] = 'bytes';
   const selection = selectionOf(request, file);
   if (selection === 'unsatisfiable') return planUnsatisfiable(file);
   if (selection === 'whole') return planWhole(request, file, headers);
@@ -166,7 +167,6 @@ function fileHeaders(request: RequestHead, file: FileDetails, settings: PlanSett
     'Content-Disposition': formatDisposition(dispositionOf(request, file, settings), file.filename),
     'Content-Security-Policy': CONTENT_SECURITY_POLICY,
     'X-Content-Type-Options': 'nosniff',
-    'Accept-Ranges': 'bytes',
     ETag: file.etag,
     'Last-Modified': formatHttpDate(file.lastModified),
     ...cacheControlHeader(settings.cacheControl),
