@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { FileStorage, OpenFile } from '../contract/storage.js';
+import type { FileStorage, OpenFile, ReadOptions } from '../contract/storage.js';
 import type { StoredFile } from '../contract/stored-file.js';
 import { DepotError, isDepotError } from '../errors.js';
+import type { Departure } from './departure.js';
 import type { ServeSettings } from './options.js';
 import {
   dispositionOf,
@@ -24,8 +25,7 @@ export interface DeliveryContext {
   readonly settings: ServeSettings;
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
-  /** Aborted when the client leaves. */
-  readonly signal: AbortSignal;
+  readonly departure: Departure;
 }
 
 /**
@@ -72,28 +72,33 @@ class Delivery {
 
   /** An answer from the file's details alone, tried where it is likely to do: it spares opening the content. */
   async #planByDetails(): Promise<ResponsePlan | undefined> {
-    const { settings, signal } = this.#context;
+    const { settings } = this.#context;
     const { capabilities } = this.#storage;
     const mayRedirect = settings.redirect && capabilities.has('url');
     const mayHandOver = settings.sendfile && capabilities.has('localPath');
     if (!mayRedirect && (mayHandOver || !asksForNoContent(this.#request))) return undefined;
-    const file = await this.#storage.get(this.#id, { signal });
+    const file = await this.#storage.get(this.#id, this.#readOptions());
     await this.#authorize(file);
     const redirect = mayRedirect ? await this.#planRedirect(file) : undefined;
     return redirect ?? planResponse(this.#request, file, settings);
   }
 
   async #sendContent(): Promise<void> {
-    const { settings, res, signal } = this.#context;
-    const open = await this.#storage.open(this.#id, { signal });
+    const { settings, res } = this.#context;
+    const open = await this.#storage.open(this.#id, this.#readOptions());
     try {
       await this.#authorize(open.file);
       const plan = this.#planHandover(open) ?? planResponse(this.#request, open.file, settings);
-      if (plan.kind === 'content') await writeContent(res, plan, open, signal);
+      if (plan.kind === 'content') await writeContent(res, plan, open, this.#context.departure);
       else writeHead(res, plan);
     } finally {
       await open.close().catch(ignore);
     }
+  }
+
+  /** What lies on this machine is there at once, and is not worth a signal. */
+  #readOptions(): ReadOptions {
+    return this.#storage.capabilities.has('localPath') ? {} : { signal: this.#context.departure.signal };
   }
 
   async #planRedirect(file: StoredFile): Promise<ResponsePlan | undefined> {

@@ -3,7 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { StorageDirectory } from '../contract/storage-directory.js';
 import { DepotError, isDepotError } from '../errors.js';
 import { sendProblem } from '../internal/problem.js';
-import { deliver } from './delivery.js';
+import { type DeliveryContext, deliver } from './delivery.js';
+import { Departure } from './departure.js';
 import { checkedOptions, type ServeOptions, type ServeSettings } from './options.js';
 import { belowMountpoint, parseTarget } from './target.js';
 
@@ -23,17 +24,15 @@ export function serveFiles(directory: StorageDirectory, options: ServeOptions = 
   const settings = checkedOptions(options);
   return (req, res, next) => {
     const target = targetOf(req, settings);
-    if (target !== undefined) void serve(target, { directory, settings, req, res, next });
-    else if (next) next();
+    if (target !== undefined) {
+      void serve(target, { directory, settings, req, res, next, departure: new Departure(res) });
+    } else if (next) next();
     else sendProblem(res, new DepotError('INVALID_PATH', 'There is nothing here'));
   };
 }
 
-interface Exchange {
+interface Exchange extends DeliveryContext {
   readonly directory: StorageDirectory;
-  readonly settings: ServeSettings;
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
   readonly next: Next | undefined;
 }
 
@@ -43,31 +42,26 @@ function targetOf({ method, url = '' }: IncomingMessage, { mountpoint }: ServeSe
 
 /** Never fails: an error ends as an answer, in the next handler, or with a client that has left. */
 async function serve(target: string, exchange: Exchange): Promise<void> {
-  const { directory, res } = exchange;
-  const leaving = new AbortController();
-  const onClose = () => {
-    if (!res.writableFinished) leaving.abort();
-  };
-  await turnOf(res);
+  const { directory, res, departure } = exchange;
+  if (res.socket === null) await turnOf(res);
   if (res.destroyed) return;
-  res.once('close', onClose);
   try {
     const fileTarget = parseTarget(target);
     const storage = directory.get(fileTarget.storage);
-    await deliver(storage, fileTarget, { ...exchange, signal: leaving.signal });
+    await deliver(storage, fileTarget, exchange);
   } catch (error) {
-    if (!leaving.signal.aborted) fail(exchange, error);
+    if (!departure.hasLeft) fail(exchange, error);
   } finally {
-    res.off('close', onClose);
+    departure.end();
   }
 }
 
 /**
- * Waits while a response is queued behind another one on its connection (RFC 9112 section 9.3.2): until then it has no
+ * Waits for a response that is queued behind another one on its connection (RFC 9112 section 9.3.2): until then it has no
  * socket and would not be told that the client leaves, so that nothing is opened for it.
  */
 async function turnOf(res: ServerResponse): Promise<void> {
-  if (res.socket === null) await once(res, 'socket');
+  await once(res, 'socket');
 }
 
 /** A client's mistake is answered at once; a failure of ours is for the application to see, and to answer. */

@@ -3,6 +3,7 @@ import { addAbortSignal } from 'node:stream';
 import type { OpenFile } from '../contract/storage.js';
 import { DepotError } from '../errors.js';
 import { sendProblem } from '../internal/problem.js';
+import type { Departure } from './departure.js';
 import { Drain } from './drain.js';
 import { PieceTransfer } from './piece-transfer.js';
 import {
@@ -32,22 +33,21 @@ export function writeHead(res: ServerResponse, plan: EmptyPlan | RedirectPlan | 
 /**
  * Writes an answer with content. The headers go with the first bytes, so that until then a failure can still be
  * answered; a later one must cut the answer off.
- * @param signal aborted when the client leaves
  * @throws what the storage fails with; DepotError `STORAGE_FAILED` where it gives less or more than it should
  */
 export async function writeContent(
   res: ServerResponse,
   plan: ContentPlan,
   file: OpenFile,
-  signal: AbortSignal,
+  departure: Departure,
 ): Promise<void> {
   const [part, ...others] = plan.body;
   const isSingle = typeof part === 'object' && others.length === 0;
-  if (!isSingle || !file.read) await writeStream(res, plan, file, signal);
-  else if (lengthOf(part) <= SMALL_BODY_BYTES) await writeAtOnce(res, plan, file.read, part, signal);
+  if (!isSingle || !file.read) await writeStream(res, plan, file, departure.signal);
+  else if (lengthOf(part) <= SMALL_BODY_BYTES) await writeAtOnce(res, plan, file.read, part);
   else if (tellsOfWrites(res))
-    await new PieceTransfer(res, file.read, part, signal).run(() => sendHead(res, plan));
-  else await writeStream(res, plan, file, signal);
+    await new PieceTransfer(res, file.read, part, departure.signal).run(() => sendHead(res, plan));
+  else await writeStream(res, plan, file, departure.signal);
 }
 
 /** Headers and body in one write, and one read. */
@@ -56,11 +56,9 @@ async function writeAtOnce(
   plan: ContentPlan,
   read: ReadAt,
   { start, end }: ResolvedRange,
-  signal: AbortSignal,
 ): Promise<void> {
   const body = Buffer.allocUnsafe(end - start + 1);
   await readFully(read, body, body.byteLength, start);
-  if (signal.aborted) return;
   sendHead(res, plan);
   res.end(body);
 }
