@@ -30,6 +30,11 @@ export function checkedMetadata(metadata: Metadata | undefined): Metadata {
   if (Buffer.byteLength(json) > MAX_METADATA_BYTES) {
     throw new DepotError('INVALID_METADATA', `Metadata is larger than ${MAX_METADATA_BYTES} bytes of JSON`);
   }
+  return parseFrozen(json);
+}
+
+/** What JSON says, frozen at every depth. */
+export function parseFrozen(json: string) {
   return JSON.parse(json, (_key, value) => Object.freeze(value));
 }
 

@@ -6,7 +6,13 @@ import type { Readable } from 'node:stream';
 import type { Capabilities } from '../contract/capabilities.js';
 import { assertFileId } from '../contract/file-id.js';
 import { type FileOrId, toFileId } from '../contract/staged-file.js';
-import { FileStorage, type ListOptions, type OpenFile, type StagingArea } from '../contract/storage.js';
+import {
+  FileStorage,
+  type ListOptions,
+  type OpenFile,
+  type ReadOptions,
+  type StagingArea,
+} from '../contract/storage.js';
 import type { FileDetails, StreamOptions } from '../contract/stored-file.js';
 import { DepotError } from '../errors.js';
 import { ContentStream, type OpenHandle } from './local/content-handle.js';
@@ -66,9 +72,10 @@ export class LocalStorage extends FileStorage {
     await this.#guarded(access(this.#layout.root, constants.R_OK | constants.W_OK | constants.X_OK));
   }
 
-  override async open(fileOrId: FileOrId): Promise<OpenFile> {
+  override async open(fileOrId: FileOrId, { signal }: ReadOptions = {}): Promise<OpenFile> {
     const id = toFileId(fileOrId);
     assertFileId(id);
+    signal?.throwIfAborted();
     const { details, handle, path } = await this.#guarded(this.#reader.open(id));
     return {
       file: this.toStoredFile(details),

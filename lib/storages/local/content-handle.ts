@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import { Readable } from 'node:stream';
+import { addAbortSignal, Readable } from 'node:stream';
 import type { StreamOptions } from '../../contract/stored-file.js';
 import * as files from './files.js';
 
@@ -59,10 +59,11 @@ export class ContentStream extends Readable {
   readonly #end: number;
 
   constructor(openHandle: OpenHandle, { start = 0, end = Number.POSITIVE_INFINITY, signal }: StreamOptions) {
-    super({ highWaterMark: STREAM_CHUNK, ...(signal && { signal }) });
+    super({ highWaterMark: STREAM_CHUNK });
     this.#openHandle = openHandle;
     this.#position = start;
     this.#end = end;
+    if (signal) addAbortSignal(signal, this);
   }
 
   override _construct(callback: (error?: Error | null) => void): void {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { isFileId } from '../../contract/file-id.js';
 import { UNNAMED } from '../../contract/file-name.js';
-import type { Metadata } from '../../contract/metadata.js';
+import { type Metadata, parseFrozen } from '../../contract/metadata.js';
 import type { FileDetails } from '../../contract/stored-file.js';
 import { UNKNOWN_CONTENT_TYPE } from '../../internal/content-type.js';
 import { formatTimestamp, parseTimestamp } from '../../internal/timestamp.js';
@@ -80,7 +80,7 @@ export function formatDetails(details: Omit<LocalDetails, 'etag'>): string {
 
 /** @throws SyntaxError or TypeError for what `formatDetails` did not write */
 export function parseDetails(id: string, json: string): LocalDetails {
-  const { filename, contentType, size, sha256, lastModified, metadata, revision } = JSON.parse(json);
+  const { filename, contentType, size, sha256, lastModified, metadata, revision } = parseFrozen(json);
   const etag = `"${sha256}"`;
   return Object.freeze({
     id,
@@ -89,7 +89,7 @@ export function parseDetails(id: string, json: string): LocalDetails {
     size: size as number,
     sha256: sha256 as string,
     lastModified: new Date(lastModified),
-    metadata: Object.freeze(metadata as Metadata),
+    metadata: metadata as Metadata,
     revision: revision as string | undefined,
     etag,
   });

@@ -1,0 +1,23 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from '@jest/globals';
+import { LocalStorage } from '../../lib/storages/local.js';
+import { runConformance } from '../support/run-conformance.js';
+
+const folder = await mkdtemp(join(tmpdir(), 'filedepot-local-'));
+const blocked = join(folder, 'blocked');
+await writeFile(blocked, 'a file where a folder should be');
+const storages = (['fsync', 'rename'] as const).map((durability) => ({
+  durability,
+  storage: new LocalStorage({ storagePath: join(folder, durability), durability }),
+}));
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+for (const { durability, storage } of storages) {
+  runConformance(`LocalStorage (${durability})`, {
+    openStorage: async () => ({ storage }),
+    openUnavailable: async () => ({ storage: new LocalStorage({ storagePath: blocked, durability }) }),
+  });
+}

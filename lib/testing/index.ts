@@ -1,0 +1,7 @@
+/** Helpers for the tests of applications and of storages that others write. */
+export type { OpenStorage, StorageUnderTest } from './conformance/subject.js';
+export {
+  type ConformanceCase,
+  type StorageConformanceOptions,
+  storageConformance,
+} from './storage-conformance.js';
