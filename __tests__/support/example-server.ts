@@ -25,7 +25,11 @@ export class ExampleProject {
     const folder = await mkdtemp(join(tmpdir(), 'filedepot-example-'));
     const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
     const build = join(ROOT, 'tsconfig.build.json');
-    await run(process.execPath, [compiler, '-p', build, '--outDir', join(folder, 'dist')]);
+    await run(process.execPath, [compiler, '-p', build, '--outDir', join(folder, 'dist')]).catch(
+      ({ stdout }) => {
+        throw new Error(`The package cannot be built:\n${stdout}`);
+      },
+    );
     for (const part of ['package.json', 'examples']) {
       await cp(join(ROOT, part), join(folder, part), { recursive: true });
     }

@@ -23,8 +23,9 @@ const SECURITY_HEADERS = {
   'X-Content-Type-Options': 'nosniff',
 };
 
-/** @param {DepotManager} depot */
-function createApp(depot) {
+const depot = new DepotManager();
+
+function createApp() {
   const accept = ACCEPT.split(',').flatMap((type) => type.trim() || []);
   const rules = { accept: accept.length > 0 ? accept : undefined, limits: { fileSize: MAX_FILE_SIZE } };
   const upload = depot.upload({ ...rules, required: true });
@@ -43,7 +44,7 @@ function createApp(depot) {
   });
 
   app.get('/files', async (req, res) => {
-    res.json(await listFiles(depot, req.query));
+    res.json(await listFiles(req.query));
   });
 
   app.post('/files', upload.array('file'), (req, res) => {
@@ -80,10 +81,9 @@ const pathOf = ({ storage, id }) => `${storage}/${id}`;
 
 /**
  * A page of the default storage's files, in the order of their ids: it needs no index, however many there are.
- * @param {DepotManager} depot
  * @param {express.Request['query']} query `after`: the last id of the page before; `limit`
  */
-async function listFiles(depot, { after = '', limit }) {
+async function listFiles({ after = '', limit }) {
   const size = Math.min(Math.max(Math.trunc(Number(limit)) || PAGE_SIZE, 1), MAX_PAGE_SIZE);
   const storage = depot.getDefault();
   const files = [];
@@ -122,13 +122,12 @@ function logFailures(error, req, _res, next) {
 }
 
 async function start() {
-  const depot = new DepotManager();
   depot.configure('default', DEPOT_URL);
   await depot.check();
-  const server = createServer({ requestTimeout: UPLOAD_MILLISECONDS }, createApp(depot));
+  const server = createServer({ requestTimeout: UPLOAD_MILLISECONDS }, createApp());
   server.listen(Number(PORT), HOST);
   await once(server, 'listening');
-  for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => stop(server, depot));
+  for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => stop(server));
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
   console.log(`Listening on http://${HOST}:${port}`);
 }
@@ -136,9 +135,8 @@ async function start() {
 /**
  * Lets what is under way finish, for a while; connections that clients keep open for later are closed.
  * @param {import('node:http').Server} server
- * @param {DepotManager} depot
  */
-function stop(server, depot) {
+function stop(server) {
   const closing = setInterval(() => server.closeIdleConnections(), 100);
   setTimeout(() => server.closeAllConnections(), SHUTDOWN_MILLISECONDS).unref();
   server.close(() => {

@@ -9,19 +9,27 @@ import { UploadQueue } from './uploads.js';
 
 /** @typedef {import('./api.js').FileInfo} FileInfo */
 /** @typedef {import('./format.js').Limits} Limits */
+/** @typedef {import('./uploads.js').Replacement} Replacement */
 
 const chooser = find(document, '#chooser', HTMLInputElement);
-const replacement = find(document, '#replacement', HTMLInputElement);
+const contentChooser = find(document, '#replacement', HTMLInputElement);
 const dialog = find(document, '#confirm', HTMLDialogElement);
 
-/** @type {FileInfo | undefined} */
+/** @type {Replacement | undefined} */
 let toReplace;
+
+/** @type {(isYes: boolean) => void} */
+let answer = () => {};
 
 const listing = new FileListing({ onReplace: chooseReplacement, confirmDelete });
 const queue = new UploadQueue((file) => listing.show(file));
 
 chooser.addEventListener('change', () => addChosen(chooser));
-replacement.addEventListener('change', () => addChosen(replacement, toReplace));
+contentChooser.addEventListener('change', () => addChosen(contentChooser, toReplace));
+dialog.addEventListener('close', () => {
+  // The event comes a moment after the dialog has closed: by then it may be open for another file.
+  if (!dialog.open) answer(dialog.returnValue === 'delete');
+});
 document.addEventListener('paste', ({ clipboardData }) => addAll(clipboardData?.files ?? []));
 window.addEventListener('beforeunload', (event) => {
   if (queue.isBusy) event.preventDefault();
@@ -37,17 +45,17 @@ function addAll(files) {
 
 /**
  * @param {HTMLInputElement} input
- * @param {FileInfo} [replaces]
+ * @param {Replacement} [replacement]
  */
-function addChosen(input, replaces) {
-  for (const file of input.files ?? []) queue.add(file, replaces);
+function addChosen(input, replacement) {
+  for (const file of input.files ?? []) queue.add(file, replacement);
   input.value = '';
 }
 
-/** @param {FileInfo} file */
-function chooseReplacement(file) {
-  toReplace = file;
-  replacement.click();
+/** @param {Replacement} replacement */
+function chooseReplacement(replacement) {
+  toReplace = replacement;
+  contentChooser.click();
 }
 
 /**
@@ -60,7 +68,7 @@ function confirmDelete(file) {
   dialog.returnValue = '';
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'delete'), { once: true });
+    answer = resolve;
   });
 }
 
@@ -84,7 +92,7 @@ function acceptDrops() {
 /** @param {Limits} limits */
 function showLimits(limits) {
   queue.limits = limits;
-  chooser.accept = replacement.accept = limits.accept.join(',');
+  chooser.accept = contentChooser.accept = limits.accept.join(',');
   const size = `up to ${formatSize(limits.maxFileSize)} each`;
   const types = limits.accept.length === 0 ? 'Any type' : describeAccepted(limits.accept);
   find(document, '#limits', HTMLElement).textContent = `${types}, ${size}`;

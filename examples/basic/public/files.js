@@ -9,7 +9,7 @@ import { describeType, formatDate, formatSize, hasThumbnail, kindOf } from './fo
 
 /**
  * @typedef {object} FileActions
- * @property {(file: FileInfo) => void} onReplace
+ * @property {(replacement: import('./uploads.js').Replacement) => void} onReplace
  * @property {(file: FileInfo) => Promise<boolean>} confirmDelete
  */
 
@@ -62,13 +62,14 @@ export class FileListing {
   }
 
   async #loadMore() {
-    const shown = this.#list.childElementCount;
+    const shown = this.#rows.size;
+    const last = this.#list.lastElementChild;
     this.#more.disabled = true;
     await this.load();
     this.#more.disabled = false;
-    const firstNew = this.#list.children[shown]?.querySelector('a');
+    const firstNew = (last ? last.nextElementSibling : this.#list.firstElementChild)?.querySelector('a');
     (firstNew ?? this.#more).focus();
-    if (firstNew) announce(`${this.#list.childElementCount - shown} more files are shown`);
+    if (firstNew) announce(`${this.#rows.size - shown} more files are shown`);
   }
 
   /**
@@ -127,8 +128,10 @@ export class FileListing {
   #newRow(path) {
     const row = copyOf('#file-row');
     const current = () => /** @type {{ file: FileInfo }} */ (this.#rows.get(path)).file;
-    find(row, '.replace', HTMLElement).addEventListener('click', () => this.#actions.onReplace(current()));
+    const replace = () => this.#actions.onReplace({ file: current(), row });
+    find(row, '.replace', HTMLElement).addEventListener('click', replace);
     find(row, '.delete', HTMLElement).addEventListener('click', () => this.#delete(current()));
+    row.addEventListener('animationend', () => row.classList.remove('fresh'));
     return row;
   }
 

@@ -1,7 +1,7 @@
 // @ts-check
 // The files on their way to the server: at most three at once, each with its progress, and a way out.
 
-import { RequestError, sendFile } from './api.js';
+import { deleteFile, RequestError, sendFile } from './api.js';
 import { announce, copyOf, find, removeRow, setIcon } from './elements.js';
 import { explain, foreseenProblem, formatSize, kindOf } from './format.js';
 
@@ -9,12 +9,20 @@ import { explain, foreseenProblem, formatSize, kindOf } from './format.js';
 /** @typedef {import('./format.js').Limits} Limits */
 /** @typedef {import('./format.js').Problem} Problem */
 
+/**
+ * A stored file that gets new content, and its row, below which the upload is shown.
+ * @typedef {{ file: FileInfo, row: HTMLElement }} Replacement
+ */
+
 const MAX_AT_ONCE = 3;
 
 /** One file on its way, and its row on the page. */
 class Upload {
   /** @type {'waiting' | 'sending' | 'failed'} */
   state = 'waiting';
+  isCancelled = false;
+  /** Whether all is sent, so that the server may have stored it by now. */
+  isSent = false;
   row = copyOf('#upload-row');
   stopping = new AbortController();
   #message = find(this.row, '.message', HTMLElement);
@@ -43,6 +51,7 @@ class Upload {
 
   wait() {
     this.#enter('waiting', 'Waiting');
+    this.isSent = false;
     this.#progress.value = 0;
   }
 
@@ -70,11 +79,11 @@ class Upload {
    * @param {number} total
    */
   #show(sent, total) {
-    const share = total === 0 ? 1 : sent / total;
-    if (share < 1) this.#progress.value = share;
-    else this.#progress.removeAttribute('value');
-    const size = formatSize(this.file.size);
-    this.#message.textContent = share < 1 ? `${Math.floor(share * 100)}% of ${size}` : 'Saving';
+    this.isSent = sent === total;
+    if (this.isSent) this.#progress.removeAttribute('value');
+    else this.#progress.value = sent / total;
+    const share = `${Math.floor((sent / total) * 100)}% of ${formatSize(this.file.size)}`;
+    this.#message.textContent = this.isSent ? 'Saving' : share;
   }
 
   /**
@@ -118,19 +127,21 @@ export class UploadQueue {
 
   /**
    * @param {File} file
-   * @param {FileInfo} [replaces] the stored file that gets this content
+   * @param {Replacement} [replacement]
    */
-  add(file, replaces) {
+  add(file, replacement) {
     /** @type {Upload} */
-    const upload = new Upload(file, replaces, {
+    const upload = new Upload(file, replacement?.file, {
       retry: () => this.#retry(upload),
       cancel: () => this.#cancel(upload),
     });
     this.#uploads.add(upload);
-    this.#list.append(upload.row);
+    if (replacement) replacement.row.after(upload.row);
+    else this.#list.append(upload.row);
     const problem = this.limits && foreseenProblem(file, this.limits);
     if (problem) this.#fail(upload, problem);
     this.#proceed();
+    if (!replacement) this.#section.scrollIntoView({ block: 'nearest' });
   }
 
   /** Starts what waits, as far as there is room, and shows how things are. */
@@ -139,7 +150,7 @@ export class UploadQueue {
     const room = MAX_AT_ONCE - uploads.filter(({ state }) => state === 'sending').length;
     const waiting = uploads.filter(({ state }) => state === 'waiting');
     for (const upload of waiting.slice(0, Math.max(room, 0))) this.#run(upload);
-    this.#section.hidden = uploads.length === 0;
+    this.#section.hidden = this.#list.childElementCount === 0;
     this.#cancelAll.hidden = uploads.length < 2;
     this.#cancelAll.textContent = this.isBusy ? 'Cancel all' : 'Dismiss all';
   }
@@ -148,14 +159,33 @@ export class UploadQueue {
   async #run(upload) {
     try {
       const stored = await upload.send();
-      this.#remove(upload);
-      this.onStored(stored);
-      announce(`${stored.filename} is uploaded`);
+      if (upload.isCancelled) await this.#takeBack(upload, stored);
+      else this.#finish(upload, stored);
     } catch (error) {
-      if (upload.stopping.signal.aborted) return;
+      if (upload.isCancelled) return;
       this.#fail(upload, error instanceof RequestError ? error.problem : {});
     }
     this.#proceed();
+  }
+
+  /**
+   * @param {Upload} upload
+   * @param {FileInfo} stored
+   */
+  #finish(upload, stored) {
+    this.#remove(upload);
+    this.onStored(stored);
+    announce(`${stored.filename} is uploaded`);
+  }
+
+  /**
+   * What was cancelled too late is deleted again. What was replaced cannot be had back, and is shown as it is now.
+   * @param {Upload} upload
+   * @param {FileInfo} stored
+   */
+  async #takeBack(upload, stored) {
+    if (upload.replaces) this.onStored(stored);
+    else await deleteFile(stored);
   }
 
   /**
@@ -176,7 +206,8 @@ export class UploadQueue {
   /** @param {Upload} upload */
   #cancel(upload) {
     if (upload.state !== 'failed') announce(`The upload of ${upload.file.name} is cancelled`);
-    upload.stopping.abort();
+    upload.isCancelled = true;
+    if (!upload.isSent) upload.stopping.abort();
     this.#remove(upload);
     this.#proceed();
   }
