@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { Storage } from '@google-cloud/storage';
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { MongoClient } from 'mongodb';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { isRunning } from '../support/process.js';
@@ -158,6 +161,28 @@ await describeWith('Python', [async () => pythonWithDepot()], (python) => {
   test('has filedepot, boto3 and pymongo', async () => {
     const { stdout } = await run(python, ['-c', 'import depot.manager, boto3, pymongo; print("here")']);
     expect(stdout).toBe('here\n');
+  });
+});
+
+describe('a server that does not start', () => {
+  let folder: string;
+  const { PATH } = process.env;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'filedepot-broken-'));
+    await writeFile(join(folder, 'versitygw'), '#!/bin/sh\necho "no room for $2"; exit 7\n', { mode: 0o755 });
+    process.env.PATH = `${folder}${delimiter}${PATH}`;
+  });
+
+  afterAll(async () => {
+    process.env.PATH = PATH;
+    await rm(folder, { recursive: true });
+  });
+
+  test('says what its log says', async () => {
+    await expect(startS3Server()).rejects.toThrow(
+      /versitygw did not start: .*\nno room for 127.0.0.1:\d+\n$/s,
+    );
   });
 });
 

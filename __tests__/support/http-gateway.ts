@@ -88,7 +88,8 @@ export class HttpGateway {
     });
     // A client that leaves, or a server that does: the other one sees a broken connection.
     response.once('close', () => onward.destroy());
-    pipeline(request, onward, (error) => error && !response.headersSent && response.destroy());
+    onward.on('error', () => response.headersSent || response.destroy());
+    pipeline(request, onward, () => {});
     onward.once('response', (answer: IncomingMessage) => {
       response.writeHead(answer.statusCode ?? 502, answer.statusMessage, endToEnd(answer.headers));
       response.flushHeaders();
