@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Departure } from './departure.js';
 import { PieceBuffers } from './piece-buffers.js';
 import type { ResolvedRange } from './range.js';
 import { type ReadAt, readFully } from './read.js';
@@ -17,29 +18,28 @@ interface Piece {
 export class PieceTransfer {
   readonly #res: ServerResponse;
   readonly #read: ReadAt;
-  readonly #signal: AbortSignal;
+  readonly #departure: Departure;
   readonly #buffers = new PieceBuffers();
   readonly #end: number;
   #position: number;
 
-  /** @param signal aborted when the client leaves */
-  constructor(res: ServerResponse, read: ReadAt, { start, end }: ResolvedRange, signal: AbortSignal) {
+  constructor(res: ServerResponse, read: ReadAt, { start, end }: ResolvedRange, departure: Departure) {
     this.#res = res;
     this.#read = read;
-    this.#signal = signal;
+    this.#departure = departure;
     this.#position = start;
     this.#end = end;
   }
 
   /**
-   * Resolves when all is sent, or when the client has left; no read is under way any more by then.
+   * Resolves when the last piece is on its way, or when the client has left; no read is under way any more by then.
    * @param sendHead called when the first piece is there
    */
   async run(sendHead: () => void): Promise<void> {
     try {
       let piece = await this.#readNext();
-      if (!this.#signal.aborted) sendHead();
-      while (piece && !this.#signal.aborted) {
+      if (!this.#departure.hasLeft) sendHead();
+      while (piece && !this.#departure.hasLeft) {
         [piece] = await Promise.all([this.#readNext(), this.#write(piece)]);
       }
       if (piece) this.#buffers.give(piece.buffer);
@@ -58,17 +58,32 @@ export class PieceTransfer {
     return { buffer, length, isLast: this.#position > this.#end };
   }
 
-  /** Only the callback tells that a buffer is free: a client that has left may leave a write under way. */
-  #write({ buffer, length, isLast }: Piece): Promise<void> {
+  /** Resolves when the response takes more; nobody has to wait for the last piece. */
+  async #write(piece: Piece): Promise<void> {
+    if (!piece.isLast) return this.#writeAndWait(piece);
+    this.#writeThen(piece, ignore);
+    this.#res.end();
+  }
+
+  #writeAndWait(piece: Piece): Promise<void> {
+    const { signal } = this.#departure;
     return new Promise((resolve) => {
-      const onAbort = () => resolve();
-      this.#signal.addEventListener('abort', onAbort);
-      this.#res.write(buffer.subarray(0, length), () => {
-        this.#signal.removeEventListener('abort', onAbort);
-        this.#buffers.give(buffer);
+      const proceed = () => {
+        signal.removeEventListener('abort', proceed);
         resolve();
-      });
-      if (isLast) this.#res.end();
+      };
+      signal.addEventListener('abort', proceed);
+      this.#writeThen(piece, proceed);
+    });
+  }
+
+  /** Only the callback tells that a buffer is free: a client that has left may leave a write under way. */
+  #writeThen({ buffer, length }: Piece, proceed: () => void): void {
+    this.#res.write(buffer.subarray(0, length), () => {
+      this.#buffers.give(buffer);
+      proceed();
     });
   }
 }
+
+function ignore(): void {}

@@ -46,7 +46,7 @@ export async function writeContent(
   if (!isSingle || !file.read) await writeStream(res, plan, file, departure.signal);
   else if (lengthOf(part) <= SMALL_BODY_BYTES) await writeAtOnce(res, plan, file.read, part);
   else if (tellsOfWrites(res))
-    await new PieceTransfer(res, file.read, part, departure.signal).run(() => sendHead(res, plan));
+    await new PieceTransfer(res, file.read, part, departure).run(() => sendHead(res, plan));
   else await writeStream(res, plan, file, departure.signal);
 }
 
