@@ -30,6 +30,12 @@ export type { FlatSettings } from './depot/settings.js';
 export { DepotError, type DepotErrorCode, FileNotFoundError, isDepotError } from './errors.js';
 export type { SendfileOptions, ServeOptions } from './serve/options.js';
 export { type Next, type ServeMiddleware, serveFiles } from './serve/router.js';
+export {
+  type GridFSClient,
+  type GridFSDb,
+  GridFSStorage,
+  type GridFSStorageOptions,
+} from './storages/gridfs.js';
 export { LocalStorage, type LocalStorageOptions } from './storages/local.js';
 export { MemoryStorage } from './storages/memory.js';
 export { type ErrorHandler, errorHandler } from './upload/error-handler.js';

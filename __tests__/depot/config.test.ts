@@ -4,6 +4,8 @@ import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openStorage } from '../../lib/depot/config.js';
+import { locatedMongo, parseStorageUrl } from '../../lib/depot/storage-url.js';
+import { GridFSStorage } from '../../lib/storages/gridfs.js';
 import { LocalStorage } from '../../lib/storages/local.js';
 import { MemoryStorage } from '../../lib/storages/memory.js';
 
@@ -42,9 +44,9 @@ describe('options of a backend', () => {
   });
 
   test.each([
-    [{}, 'A storage needs a "backend"; there are: local, memory'],
-    [{ backend: 'ftp' }, 'There is no backend "ftp"; there are: local, memory'],
-    [{ backend: 'constructor' }, 'There is no backend "constructor"; there are: local, memory'],
+    [{}, 'A storage needs a "backend"; there are: gridfs, local, memory'],
+    [{ backend: 'ftp' }, 'There is no backend "ftp"; there are: gridfs, local, memory'],
+    [{ backend: 'constructor' }, 'There is no backend "constructor"; there are: gridfs, local, memory'],
     [{ backend: 'local' }, 'Backend "local": the option "storagePath" is missing'],
     [{ backend: 'local', storagePath: '' }, 'Backend "local": the option "storagePath" must be a text'],
     [{ backend: 'local', storagePath: 7 }, 'Backend "local": the option "storagePath" must be a text'],
@@ -101,8 +103,11 @@ describe('URLs', () => {
     ['./uploads', /^Not the URL of a storage/],
     ['memory:#a', /^Not the URL of a storage/],
     [7, /^Not the URL of a storage/],
-    ['ftp://user:secret@host/', 'There is no storage for URLs of "ftp:"; there are: file:, memory:'],
-    ['C:\\files', 'There is no storage for URLs of "c:"; there are: file:, memory:'],
+    [
+      'ftp://user:secret@host/',
+      'There is no storage for URLs of "ftp:"; there are: mongodb:, mongodb+srv:, file:, memory:',
+    ],
+    ['C:\\files', 'There is no storage for URLs of "c:"; there are: mongodb:, mongodb+srv:, file:, memory:'],
     ['file:', /needs a path/],
     ['file://', /needs a path/],
     ['file:?durability=rename', /needs a path/],
@@ -134,5 +139,46 @@ describe('URLs', () => {
         expect.not.objectContaining({ message: expect.stringContaining(secret) }),
       );
     }
+  });
+});
+
+describe('GridFS', () => {
+  test.each([
+    ['mongodb://a:b%40c@h1:1,h2:2/files', { uri: 'mongodb://a:b%40c@h1:1,h2:2/files' }],
+    ['mongodb+srv://h/files', { uri: 'mongodb+srv://h/files' }],
+    ['mongodb://h/files?collection=a', { uri: 'mongodb://h/files', collection: 'a' }],
+    [
+      'mongodb://h/files?replicaSet=rs0&chunk_size_bytes=4096&authSource=admin',
+      { uri: 'mongodb://h/files?replicaSet=rs0&authSource=admin', chunk_size_bytes: '4096' },
+    ],
+  ])('%s: what is not ours goes to the driver', (url, options) => {
+    expect(Object.fromEntries(locatedMongo(parseStorageUrl(url)))).toEqual(options);
+    expect(openUrl(url)).toBeInstanceOf(GridFSStorage);
+  });
+
+  test('a client of the application', () => {
+    expect(open({ backend: 'gridfs', client: { db: () => ({}) } })).toBeInstanceOf(GridFSStorage);
+    expect(open({ backend: 'gridfs', db: { collection: () => ({}), databaseName: 'x' } })).toBeInstanceOf(
+      GridFSStorage,
+    );
+  });
+
+  test.each([
+    [{ backend: 'gridfs' }, 'One of uri, client and db must be given'],
+    [
+      { backend: 'gridfs', uri: 'mongodb://h/x', client: { db() {} } },
+      'One of uri, client and db must be given',
+    ],
+    [{ backend: 'gridfs', client: {} }, /"client" must be an object with db/],
+    [{ backend: 'gridfs', uri: 'http://user:secret@h/x' }, /^uri must begin with mongodb/],
+    [{ backend: 'gridfs', uri: 'mongodb:///x' }, /^uri must begin with mongodb/],
+    [{ backend: 'gridfs', uri: 'mongodb://h' }, /^uri must name a database/],
+    [{ backend: 'gridfs', uri: 'mongodb://h/?replicaSet=a' }, /^uri must name a database/],
+    [{ backend: 'gridfs', uri: 'mongodb://h/x', collection: '$a' }, /^Not the name of a collection/],
+    [{ backend: 'gridfs', uri: 'mongodb://h/x', chunkSizeBytes: 100 }, /^chunkSizeBytes must be from 1024/],
+    [{ backend: 'gridfs', uri: 'mongodb://h/x', chunkSizeBytes: '1kb' }, /must be a whole number from 1/],
+  ])('%j fails', (options, message) => {
+    expect(() => open(options)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
+    expect(() => open(options)).toThrow(message);
   });
 });

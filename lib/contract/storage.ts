@@ -76,6 +76,8 @@ export interface OpenFile {
 
 /** Where a storage puts content that is not a file yet. A backend's half of `stage`. */
 export interface StagingArea {
+  /** Id of the file if its maker asks for none; read after `finish`. @default a new UUID (version 4) */
+  readonly newId?: string | undefined;
   /** Appends a piece. Called with one piece at a time; the buffers are the area's until it resolves. */
   write(chunks: readonly Buffer[], byteLength: number): Promise<void>;
   /** Called once after the last piece. The content is durable when it resolves, and still invisible. */
@@ -259,7 +261,8 @@ export abstract class FileStorage {
   #stagingEnd(source: ContentSource, area: StagingArea, facts: ContentFacts) {
     return {
       commit: async (options: CommitOptions) => {
-        const details = newDetails(options, source, facts);
+        const id = options.id ?? area.newId ?? createFileId();
+        const details = newDetails(id, options, source, facts);
         await area.commit(details);
         return details;
       },
@@ -326,8 +329,12 @@ function isPosition(position: number): boolean {
   return Number.isSafeInteger(position) && position >= 0;
 }
 
-function newDetails(options: CommitOptions, source: ContentSource, facts: ContentFacts): NewFileDetails {
-  const id = options.id ?? createFileId();
+function newDetails(
+  id: string,
+  options: FileOptions,
+  source: ContentSource,
+  facts: ContentFacts,
+): NewFileDetails {
   assertFileId(id);
   const filename = cleanFileName(options.filename ?? source.filename);
   const contentType = givenType(options, source) ?? contentTypeOfName(filename) ?? UNKNOWN_CONTENT_TYPE;

@@ -1,9 +1,12 @@
 import type { FileStorage } from '../contract/storage.js';
+import { GridFSStorage, type GridFSStorageOptions } from '../storages/gridfs.js';
 import { LocalStorage, type LocalStorageOptions } from '../storages/local.js';
 import { MemoryStorage } from '../storages/memory.js';
 import {
   choice,
+  count,
   type GivenOptions,
+  instance,
   invalidOption,
   listOf,
   type OptionReaders,
@@ -11,10 +14,17 @@ import {
   required,
   text,
 } from './options.js';
-import { locatedFolder, locatedNowhere, parseStorageUrl } from './storage-url.js';
+import {
+  locatedFolder,
+  locatedMongo,
+  locatedNowhere,
+  parseStorageUrl,
+  type StorageUrl,
+} from './storage-url.js';
 
 /** What a storage is made from, told apart by `backend`. */
 export type StorageOptions =
+  | ({ readonly backend: 'gridfs' } & GridFSStorageOptions)
   | ({ readonly backend: 'local' } & LocalStorageOptions)
   | { readonly backend: 'memory' };
 
@@ -26,23 +36,35 @@ type OptionsOf<Name extends BackendName> = Omit<
 
 /** How storages of one kind are configured. */
 interface Backend<Options> {
-  /** Scheme of its URLs. */
-  readonly scheme: string;
+  /** Schemes of its URLs. */
+  readonly schemes: readonly string[];
   readonly options: OptionReaders<Options>;
-  /** The options that a URL holds between its scheme and its query. */
-  readonly readLocation: (location: string) => GivenOptions;
+  readonly readUrl: (url: StorageUrl) => GivenOptions;
   readonly create: (options: Options) => FileStorage;
 }
 
 /** Every backend that options, settings or a URL can ask for. */
 const BACKENDS: { readonly [Name in BackendName]: Backend<OptionsOf<Name>> } = {
+  gridfs: {
+    schemes: ['mongodb', 'mongodb+srv'],
+    options: {
+      uri: text,
+      client: instance('db'),
+      db: instance('collection', 'databaseName'),
+      database: text,
+      collection: text,
+      chunkSizeBytes: count,
+    },
+    readUrl: locatedMongo,
+    create: (options) => new GridFSStorage(options),
+  },
   local: {
-    scheme: 'file',
+    schemes: ['file'],
     options: { storagePath: required(text), durability: choice('fsync', 'rename') },
-    readLocation: locatedFolder,
+    readUrl: locatedFolder,
     create: (options) => new LocalStorage(options),
   },
-  memory: { scheme: 'memory', options: {}, readLocation: locatedNowhere, create: () => new MemoryStorage() },
+  memory: { schemes: ['memory'], options: {}, readUrl: locatedNowhere, create: () => new MemoryStorage() },
 };
 
 const BACKEND_NAMES = Object.keys(BACKENDS) as BackendName[];
@@ -63,9 +85,9 @@ export function openStorage(given: GivenOptions): FileStorage {
   const options = given.filter(([name]) => name !== 'backend' && name !== 'url');
   if (url === undefined) return createStorage(backendNamed(backend), options);
   if (backend !== undefined) throw invalidOption('A storage has either a "backend" or a "url", not both');
-  const { scheme, location, query } = parseStorageUrl(url);
-  const name = backendOfScheme(scheme);
-  return createStorage(name, [...BACKENDS[name].readLocation(location), ...query, ...options]);
+  const parts = parseStorageUrl(url);
+  const name = backendOfScheme(parts.scheme);
+  return createStorage(name, [...BACKENDS[name].readUrl(parts), ...options]);
 }
 
 function createStorage<Name extends BackendName>(name: Name, given: GivenOptions): FileStorage {
@@ -82,8 +104,8 @@ function backendNamed(given: unknown): BackendName {
 }
 
 function backendOfScheme(scheme: string): BackendName {
-  const name = BACKEND_NAMES.find((known) => BACKENDS[known].scheme === scheme);
+  const name = BACKEND_NAMES.find((known) => BACKENDS[known].schemes.includes(scheme));
   if (name) return name;
-  const schemes = BACKEND_NAMES.map((known) => `${BACKENDS[known].scheme}:`);
+  const schemes = BACKEND_NAMES.flatMap((known) => BACKENDS[known].schemes.map((each) => `${each}:`));
   throw invalidOption(`There is no storage for URLs of "${scheme}:"; there are: ${listOf(schemes)}`);
 }

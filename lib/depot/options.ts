@@ -33,6 +33,29 @@ export function choice<Word extends string>(...words: readonly Word[]): OptionRe
   };
 }
 
+/** A whole number from 1, also as text. */
+export const count: OptionReader<number> = {
+  wanted: 'a whole number from 1',
+  isRequired: false,
+  read: (given) => {
+    const number = typeof given === 'string' && /^\d+$/.test(given) ? Number(given) : given;
+    return typeof number === 'number' && Number.isSafeInteger(number) && number >= 1 ? number : undefined;
+  },
+};
+
+/** An object that the application has made, known by its members. */
+export function instance<Value extends object>(
+  ...members: readonly (keyof Value & string)[]
+): OptionReader<Value> {
+  const isInstance = (given: unknown): given is Value =>
+    typeof given === 'object' && given !== null && members.every((name) => name in given);
+  return {
+    wanted: `an object with ${members.join(' and ')}`,
+    isRequired: false,
+    read: (given) => (isInstance(given) ? given : undefined),
+  };
+}
+
 /** An option that cannot be left out. */
 export function required<Value>(reader: OptionReader<Value>): OptionReader<Value> {
   return { ...reader, isRequired: true };

@@ -1,5 +1,5 @@
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { type GivenOptions, invalidOption } from './options.js';
+import { type GivenOptions, invalidOption, toCamelCase } from './options.js';
 
 /** The parts of a URL that describes a storage, e.g. `file:./var/files?durability=rename`. */
 export interface StorageUrl {
@@ -27,19 +27,32 @@ export function parseStorageUrl(url: unknown): StorageUrl {
  * A folder of this machine (RFC 8089), or one relative to the working directory: `file:///absolute` or `file:./relative`.
  * @throws DepotError `INVALID_OPTION`
  */
-export function locatedFolder(location: string): GivenOptions {
+export function locatedFolder({ location, query }: StorageUrl): GivenOptions {
   if (location === '' || location === '//')
     throw invalidOption('A file: URL needs a path, as in file:./folder');
   try {
     const workingDirectory = pathToFileURL(`${process.cwd()}/`);
-    return [['storagePath', fileURLToPath(new URL(`file:${location}`, workingDirectory))]];
+    return [['storagePath', fileURLToPath(new URL(`file:${location}`, workingDirectory))], ...query];
   } catch (cause) {
     throw invalidOption('A file: URL is written like file:./relative or file:///absolute', cause);
   }
 }
 
 /** @throws DepotError `INVALID_OPTION` */
-export function locatedNowhere(location: string): GivenOptions {
-  if (location === '' || location === '//') return [];
+export function locatedNowhere({ location, query }: StorageUrl): GivenOptions {
+  if (location === '' || location === '//') return query;
   throw invalidOption('A memory: URL has no path');
+}
+
+/** Options of a GridFS storage that may stand among those of the driver in the query of a URL. */
+const GRIDFS_OPTIONS = new Set(['collection', 'chunkSizeBytes']);
+
+/** `mongodb://host/database?collection=files&replicaSet=rs0`: whatever is not ours goes to the driver, as it is. */
+export function locatedMongo({ scheme, location, query }: StorageUrl): GivenOptions {
+  const isOurs = ([name]: GivenOptions[number]) => GRIDFS_OPTIONS.has(toCamelCase(name));
+  const others = query
+    .filter((option) => !isOurs(option))
+    .map(([name, value]): [string, string] => [name, String(value)]);
+  const uri = `${scheme}:${location}${others.length > 0 ? `?${new URLSearchParams(others)}` : ''}`;
+  return [['uri', uri], ...query.filter(isOurs)];
 }

@@ -1,0 +1,121 @@
+import type { ObjectId } from 'mongodb';
+import { DepotError } from '../../errors.js';
+import type { Bucket, Database } from './database.js';
+import { settle } from './settlement.js';
+
+/** After this time (milliseconds, of the server's clock) without a sign of life, an intent counts as abandoned. */
+export const LEASE = 15 * 60 * 1000;
+
+/** Milliseconds between signs of life. */
+const HEARTBEAT = 60 * 1000;
+
+/**
+ * A durable note of what is being done to a file, written before the act and cleared after it: what a crash leaves
+ * behind is found by it. A document of `<collection>.intents`.
+ */
+export interface IntentDocument extends Intent {
+  readonly _id: ObjectId;
+  /** The last sign of life of who has written it, by the server's clock. */
+  readonly at: Date;
+  /** Somebody settles it who found it abandoned; its writer has lost it. */
+  readonly claimed?: boolean;
+}
+
+export interface Intent {
+  readonly fileId: ObjectId;
+  /** Contents that are being written or removed: each is the file's, or its chunks must go. Nothing for others' contents. */
+  readonly contents: readonly (ObjectId | null)[];
+}
+
+/** The intents of this process, kept alive as long as it works on them; and the sweep of those that others abandoned. */
+export class Intents {
+  readonly #database: Database;
+  readonly #mine = new Map<string, ObjectId>();
+  #heartbeat: NodeJS.Timeout | undefined;
+  #sweeping: NodeJS.Timeout | undefined;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Notes down what will be done. */
+  async begin(id: ObjectId, { fileId, contents }: Intent): Promise<void> {
+    const { intents } = await this.#database.open();
+    this.#mine.set(id.toHexString(), id);
+    this.#heartbeat ??= setInterval(() => void this.#renew(), HEARTBEAT).unref();
+    const note = { $set: { fileId, contents }, $currentDate: { at: true } } as const;
+    await intents.updateOne({ _id: id }, note, { upsert: true });
+  }
+
+  /**
+   * Makes sure that the note still stands, whatever this process has slept through, and says more exactly what will be
+   * done.
+   * @throws DepotError `CONFLICT` if others took this process for dead
+   */
+  async confirm(id: ObjectId, { fileId, contents }: Intent): Promise<void> {
+    const { intents } = await this.#database.open();
+    const note = { $set: { fileId, contents }, $currentDate: { at: true } } as const;
+    const { matchedCount } = await intents.updateOne({ _id: id, claimed: { $ne: true } }, note);
+    if (matchedCount === 0) throw lost();
+  }
+
+  /** All is done. */
+  async end(id: ObjectId): Promise<void> {
+    const { intents } = await this.#database.open();
+    await intents.deleteOne({ _id: id });
+    this.abandon(id);
+  }
+
+  /** Leaves a note that could not be cleared to the sweep. */
+  abandon(id: ObjectId): void {
+    this.#mine.delete(id.toHexString());
+    if (this.#mine.size > 0) return;
+    clearInterval(this.#heartbeat);
+    this.#heartbeat = undefined;
+  }
+
+  /** Sweeps now, in the background, and from time to time. */
+  startSweeping(): void {
+    if (this.#sweeping) return;
+    this.#sweeping = setInterval(() => this.#sweepQuietly(), LEASE).unref();
+    this.#sweepQuietly();
+  }
+
+  stop(): void {
+    clearInterval(this.#sweeping);
+    clearInterval(this.#heartbeat);
+  }
+
+  /** Settles what others have left; several processes may sweep at once. */
+  async sweep(): Promise<void> {
+    const bucket = await this.#database.open();
+    const isAbandoned = { $expr: { $lt: ['$at', { $subtract: ['$$NOW', LEASE] }] } };
+    for await (const intent of bucket.intents.find(isAbandoned)) await settleAbandoned(bucket, intent);
+  }
+
+  /** What fails is left to a later sweep. */
+  #sweepQuietly(): void {
+    this.sweep().catch(() => {});
+  }
+
+  async #renew(): Promise<void> {
+    const renewed = { _id: { $in: [...this.#mine.values()] } };
+    const renew = async () => {
+      const { intents } = await this.#database.open();
+      await intents.updateMany(renewed, { $currentDate: { at: true } });
+    };
+    // The next heartbeat comes long before the lease ends.
+    await renew().catch(() => {});
+  }
+}
+
+/** Claims it first: its writer, should it wake up, must see that it came too late. */
+async function settleAbandoned(bucket: Bucket, { _id, at }: IntentDocument): Promise<void> {
+  const claim = { $set: { claimed: true }, $currentDate: { at: true } } as const;
+  const claimed = await bucket.intents.findOneAndUpdate({ _id, at }, claim);
+  if (claimed && (await settle(bucket, claimed))) await bucket.intents.deleteOne({ _id });
+}
+
+export function lost(): DepotError {
+  return new DepotError('CONFLICT', 'The upload took so long without a sign of life that it was removed');
+}
