@@ -110,6 +110,12 @@ function testServer(server: TestServer, url: string, urlBehindProxy: string, { s
     expect(await read(url)).toBe(CONTENT);
   });
 
+  test('has its data after a crash', async () => {
+    process.kill(server.pid ?? 0, 'SIGKILL');
+    await server.restart();
+    expect(await read(url)).toBe(CONTENT);
+  });
+
   test('stops and leaves no process and no folder', async () => {
     const { pid = 0, folder = '' } = server;
     expect(isRunning(pid)).toBe(true);

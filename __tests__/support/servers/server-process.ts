@@ -133,8 +133,10 @@ export class ServerProcess {
     if (!guard) return;
     guard.ref();
     const ended = once(guard, 'exit');
-    guard.send(signal);
-    const impatience = setTimeout(() => guard.send('SIGKILL'), GRACE);
+    // A message that comes too late is for a server that has ended already.
+    const send = (message: NodeJS.Signals) => guard.send(message, () => {});
+    send(signal);
+    const impatience = setTimeout(send, GRACE, 'SIGKILL');
     await ended;
     clearTimeout(impatience);
   }
