@@ -1,5 +1,5 @@
 // @ts-check
-// Has a guarded server with a folder of its own, says their ids, and waits to be ended.
+// Has a guarded server with a folder of its own, says the server's id, and waits to be ended.
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 
@@ -9,4 +9,4 @@ const guard = fork(
   [folder, process.execPath, '--eval', 'setInterval(() => {}, 1000)'],
   { detached: true },
 );
-guard.once('message', (server) => console.log(JSON.stringify({ guard: guard.pid, server })));
+guard.once('message', (server) => console.log(server));
