@@ -38,6 +38,11 @@ const ERROR_TABLE = {
   MISSING_PACKAGE: { status: 500, title: 'A package is not installed' },
   UNSUPPORTED: { status: 501, title: 'Not supported by this storage' },
   STORAGE_UNAVAILABLE: { status: 503, title: 'Storage unavailable' },
+  STORAGE_LOGIN_FAILED: { status: 500, title: 'The storage does not know its credentials' },
+  STORAGE_ACCESS_DENIED: { status: 500, title: 'The storage refuses what its credentials may not do' },
+  BUCKET_NOT_FOUND: { status: 500, title: 'The bucket of the storage does not exist' },
+  WRONG_REGION: { status: 500, title: 'The bucket of the storage is in another region' },
+  CLOCK_SKEW: { status: 500, title: 'The clocks here and at the storage differ' },
   STORAGE_FAILED: { status: 500, title: 'Storage failed' },
   STORAGE_FULL: { status: 507, title: 'Storage full' },
 } as const satisfies Record<string, { status: number; title: string }>;

@@ -38,6 +38,12 @@ export {
 } from './storages/gridfs.js';
 export { LocalStorage, type LocalStorageOptions } from './storages/local.js';
 export { MemoryStorage } from './storages/memory.js';
+export {
+  type S3ClientLike,
+  type S3Credentials,
+  S3Storage,
+  type S3StorageOptions,
+} from './storages/s3.js';
 export { type ErrorHandler, errorHandler } from './upload/error-handler.js';
 export type { UploadLimits } from './upload/limits.js';
 export type {

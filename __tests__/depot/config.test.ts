@@ -8,6 +8,7 @@ import { locatedMongo, parseStorageUrl } from '../../lib/depot/storage-url.js';
 import { GridFSStorage } from '../../lib/storages/gridfs.js';
 import { LocalStorage } from '../../lib/storages/local.js';
 import { MemoryStorage } from '../../lib/storages/memory.js';
+import { S3Storage } from '../../lib/storages/s3.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -44,9 +45,9 @@ describe('options of a backend', () => {
   });
 
   test.each([
-    [{}, 'A storage needs a "backend"; there are: gridfs, local, memory'],
-    [{ backend: 'ftp' }, 'There is no backend "ftp"; there are: gridfs, local, memory'],
-    [{ backend: 'constructor' }, 'There is no backend "constructor"; there are: gridfs, local, memory'],
+    [{}, 'A storage needs a "backend"; there are: gridfs, local, memory, s3'],
+    [{ backend: 'ftp' }, 'There is no backend "ftp"; there are: gridfs, local, memory, s3'],
+    [{ backend: 'constructor' }, 'There is no backend "constructor"; there are: gridfs, local, memory, s3'],
     [{ backend: 'local' }, 'Backend "local": the option "storagePath" is missing'],
     [{ backend: 'local', storagePath: '' }, 'Backend "local": the option "storagePath" must be a text'],
     [{ backend: 'local', storagePath: 7 }, 'Backend "local": the option "storagePath" must be a text'],
@@ -94,6 +95,21 @@ describe('URLs', () => {
     expect(await openedFolder(`${pathToFileURL(folder)}?durability=rename`)).toBe(folder);
   });
 
+  test.each([
+    ['s3://photos', { bucket: 'photos', prefix: '' }],
+    ['s3://photos/?region=eu-west-1', { bucket: 'photos', prefix: '' }],
+    [
+      's3://photos/a/b?create_bucket=true&partSize=5242880',
+      { bucket: 'photos', prefix: 'a/b/', pieceSize: 5242880 },
+    ],
+    ['s3://photos/a%20b/', { bucket: 'photos', prefix: 'a b/' }],
+    ['s3://photos?prefix=thumb-', { bucket: 'photos', prefix: 'thumb-' }],
+    ['s3://photos?serve=stream', { serve: 'stream' }],
+  ])('%s', (url, properties) => {
+    expect(openUrl(url)).toBeInstanceOf(S3Storage);
+    expect(openUrl(url)).toMatchObject(properties);
+  });
+
   test('options beside the URL', () => {
     expect(open({ url: pathToFileURL(folder).href, durability: 'fsync' })).toBeInstanceOf(LocalStorage);
   });
@@ -105,9 +121,12 @@ describe('URLs', () => {
     [7, /^Not the URL of a storage/],
     [
       'ftp://user:secret@host/',
-      'There is no storage for URLs of "ftp:"; there are: mongodb:, mongodb+srv:, file:, memory:',
+      'There is no storage for URLs of "ftp:"; there are: mongodb:, mongodb+srv:, file:, memory:, s3:',
     ],
-    ['C:\\files', 'There is no storage for URLs of "c:"; there are: mongodb:, mongodb+srv:, file:, memory:'],
+    [
+      'C:\\files',
+      'There is no storage for URLs of "c:"; there are: mongodb:, mongodb+srv:, file:, memory:, s3:',
+    ],
     ['file:', /needs a path/],
     ['file://', /needs a path/],
     ['file:?durability=rename', /needs a path/],
@@ -121,6 +140,17 @@ describe('URLs', () => {
     ['file:./x?durability=none', /must be one of fsync, rename/],
     ['file:./x?durability=fsync&durability=fsync', /twice/],
     ['file:./x?storage_path=/etc', /twice/],
+    ['s3:', /is written like s3:/],
+    ['s3:photos', /is written like s3:/],
+    ['s3:///photos', /is written like s3:/],
+    ['s3://key:secret@photos', /is written like s3:/],
+    ['s3://photos/%zz', /not well encoded/],
+    ['s3://photos/a?prefix=b', /twice/],
+    ['s3://photos?createBucket=yes', /must be true or false/],
+    ['s3://photos?partSize=1', /5 MiB to 5 GiB/],
+    ['s3://photos?endpoint=host', /endpoint must be an http: or https: URL/],
+    ['s3://photos?accessKeyId=a', /must be given together/],
+    ['s3://photos?credentials=a', /must be an object with accessKeyId and secretAccessKey or a function/],
     ['file:./x?backend=memory', /no option is called "backend"/],
   ])('%j fails', (url, message) => {
     expect(() => openUrl(url)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));

@@ -28,6 +28,14 @@ export interface StageOptions {
    * What it throws or rejects with ends the upload before the rest is read.
    */
   readonly checkType?: ((detectedType: string | undefined) => void | Promise<void>) | undefined;
+  /**
+   * All that `commit` or `replace` will say, where it is known before the content has come; a function is asked when
+   * `checkType` is done. It spares backends that must know a file before its content a second write of large files.
+   * What is committed as something else may fail with `CONFLICT`.
+   */
+  readonly expected?: CommitOptions | (() => CommitOptions) | undefined;
+  /** With `expected`: the file whose content this will be. @default a new file */
+  readonly replaces?: FileDetails | undefined;
 }
 
 export type CreateOptions = CommitOptions & StageOptions;
@@ -52,6 +60,14 @@ export interface UrlOptions {
 export interface ReadOptions {
   /** Gives up, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface OpenOptions extends ReadOptions {
+  /**
+   * What will be streamed first: a `Range` header of one range (RFC 9110 section 14.2). A hint that spares some backends
+   * a request; it changes nothing of what can be read.
+   */
+  readonly range?: string | undefined;
 }
 
 /**
@@ -84,8 +100,8 @@ export interface StagingArea {
   finish(): Promise<void>;
   /** Makes it a file. @throws DepotError `FILE_EXISTS` */
   commit(details: NewFileDetails): Promise<void>;
-  /** Makes it the content of a file. @throws DepotError `FILE_NOT_FOUND` */
-  replace(details: NewFileDetails): Promise<void>;
+  /** Makes it the content of a file, which was `old` a moment ago. @throws DepotError `FILE_NOT_FOUND` */
+  replace(details: NewFileDetails, old: FileDetails): Promise<void>;
   /** Removes every trace, after any of the calls above failed or in place of them. Never fails. */
   discard(): Promise<void>;
 }
@@ -93,7 +109,12 @@ export interface StagingArea {
 export interface StagingOptions {
   /** Nobody waits for the content any more: calls under way should give up, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+  /** What the file will be, if that is known before its content is; to be asked when the first piece is there. */
+  readonly expected?: (() => ExpectedFile) | undefined;
 }
+
+/** What can be known of a file before its content. */
+export type ExpectedFile = Pick<FileDetails, 'id' | 'filename' | 'contentType' | 'metadata'>;
 
 /** What a backend is told of the file that it is to keep. */
 export type NewFileDetails = Required<Omit<FileDetails, 'etag' | 'publicUrl'>>;
@@ -111,6 +132,8 @@ const DEFAULT_PIECE_SIZE = 512 * 1024;
 export abstract class FileStorage {
   /** What this storage can do beyond the contract. */
   abstract readonly capabilities: Capabilities;
+  /** How its files come to clients: `stream` keeps them from being sent on to the backend's URLs. */
+  readonly serve: 'auto' | 'redirect' | 'stream' = 'auto';
   /** Bytes in which content is handed to the staging area. */
   protected readonly pieceSize: number = DEFAULT_PIECE_SIZE;
 
@@ -142,7 +165,7 @@ export abstract class FileStorage {
 
   async #stage(content: Content, options: StageOptions): Promise<StagedFile> {
     const source = toContentSource(content);
-    const area = this.openStaging({ signal: options.signal });
+    const area = this.openStaging({ signal: options.signal, expected: expectation(source, options) });
     try {
       const facts = await this.#transfer(source, area, options);
       return new StagedFile(facts, this.#stagingEnd(source, area, facts));
@@ -160,7 +183,7 @@ export abstract class FileStorage {
     return closedOnFailure(content, async () => {
       if (options.id !== undefined) assertFileId(options.id);
       checkedMetadata(options.metadata);
-      const staged = await this.stage(content, options);
+      const staged = await this.stage(content, { ...options, expected: options });
       return staged.commit(options);
     });
   }
@@ -173,9 +196,9 @@ export abstract class FileStorage {
   async replace(fileOrId: FileOrId, content: Content, options: ReplaceOptions = {}): Promise<string> {
     return closedOnFailure(content, async () => {
       checkedMetadata(options.metadata);
-      const { id } = await this.stat(fileOrId, options);
-      const staged = await this.stage(content, options);
-      return staged.replace(id, options);
+      const replaces = await this.stat(fileOrId, options);
+      const staged = await this.stage(content, { ...options, expected: options, replaces });
+      return staged.replace(replaces.id, options);
     });
   }
 
@@ -197,7 +220,7 @@ export abstract class FileStorage {
    * Opens a file for reading: details and content of the same moment. The caller must close it.
    * @throws DepotError `FILE_NOT_FOUND`
    */
-  async open(fileOrId: FileOrId, options: ReadOptions = {}): Promise<OpenFile> {
+  async open(fileOrId: FileOrId, options: OpenOptions = {}): Promise<OpenFile> {
     const file = await this.get(fileOrId, options);
     return { file, stream: (range) => file.stream(range), close: async () => {} };
   }
@@ -241,12 +264,13 @@ export abstract class FileStorage {
     const typing = new TypeCheck(meter, options);
     const stream = source.open();
     const write = async (chunks: readonly Buffer[], byteLength: number) => {
+      if (typeof options.expected === 'function') await typing.result();
       const written = area.write(chunks, byteLength);
       meter.hash(chunks);
       await written;
     };
     try {
-      const { signal } = typing;
+      const { signal } = options;
       await writeInPieces(stream, write, { pieceSize: this.pieceSize, signal, inspect: typing.observe });
       const detectedType = await typing.result();
       await area.finish();
@@ -262,13 +286,14 @@ export abstract class FileStorage {
     return {
       commit: async (options: CommitOptions) => {
         const id = options.id ?? area.newId ?? createFileId();
-        const details = newDetails(id, options, source, facts);
+        const details = { ...newFile(id, options, source), ...contentDetails(facts) };
         await area.commit(details);
         return details;
       },
       replace: async (id: string, options: FileOptions) => {
-        const details = replacedDetails(options, source, facts, await this.stat(id));
-        await area.replace(details);
+        const old = await this.stat(id);
+        const details = { ...replacedFile(options, source, old), ...contentDetails(facts) };
+        await area.replace(details, old);
         return details;
       },
       discard: () => area.discard(),
@@ -280,27 +305,23 @@ export abstract class FileStorage {
 class TypeCheck {
   readonly #meter: ContentMeter;
   readonly #options: StageOptions;
-  readonly #refusal = new AbortController();
-  readonly signal: AbortSignal;
   #typing: Promise<string | undefined> | undefined;
 
   constructor(meter: ContentMeter, options: StageOptions) {
     this.#meter = meter;
     this.#options = options;
-    const { signal } = this.#refusal;
-    this.signal = options.signal ? AbortSignal.any([options.signal, signal]) : signal;
   }
 
-  readonly observe = (chunk: Buffer): void => {
+  /** Gives the check, which may refuse, when enough has come for it to begin. */
+  readonly observe = (chunk: Buffer): Promise<unknown> | undefined => {
     this.#meter.observe(chunk);
-    if (this.#typing || !this.#meter.hasHead) return;
-    this.#typing = this.#check();
-    this.#typing.catch((error) => this.#refusal.abort(error));
+    return !this.#typing && this.#meter.hasHead ? this.result() : undefined;
   };
 
   /** The detected type, also of content shorter than a head. */
   result(): Promise<string | undefined> {
-    return this.#typing ?? this.#check();
+    this.#typing ??= this.#check();
+    return this.#typing;
   }
 
   async #check(): Promise<string | undefined> {
@@ -329,30 +350,35 @@ function isPosition(position: number): boolean {
   return Number.isSafeInteger(position) && position >= 0;
 }
 
-function newDetails(
-  id: string,
-  options: FileOptions,
+/** Computed once: a new file has one id. */
+function expectation(
   source: ContentSource,
-  facts: ContentFacts,
-): NewFileDetails {
+  { expected, replaces }: StageOptions,
+): (() => ExpectedFile) | undefined {
+  if (expected === undefined) return undefined;
+  let file: ExpectedFile | undefined;
+  return () => {
+    const options = typeof expected === 'function' ? expected() : expected;
+    file ??= replaces
+      ? replacedFile(options, source, replaces)
+      : newFile(options.id ?? createFileId(), options, source);
+    return file;
+  };
+}
+
+function newFile(id: string, options: FileOptions, source: ContentSource): ExpectedFile {
   assertFileId(id);
   const filename = cleanFileName(options.filename ?? source.filename);
   const contentType = givenType(options, source) ?? contentTypeOfName(filename) ?? UNKNOWN_CONTENT_TYPE;
-  return { id, filename, contentType, ...contentDetails(options, facts) };
+  return { id, filename, contentType, metadata: checkedMetadata(options.metadata) };
 }
 
-function replacedDetails(
-  options: FileOptions,
-  source: ContentSource,
-  facts: ContentFacts,
-  old: FileDetails,
-): NewFileDetails {
+function replacedFile(options: FileOptions, source: ContentSource, old: FileDetails): ExpectedFile {
   const newName = options.filename ?? source.filename;
   const filename = newName === undefined ? old.filename : cleanFileName(newName);
   const namedType = newName === undefined ? undefined : contentTypeOfName(filename);
   const contentType = givenType(options, source) ?? namedType ?? old.contentType;
-  const metadata = options.metadata ?? old.metadata;
-  return { id: old.id, filename, contentType, ...contentDetails({ metadata }, facts) };
+  return { id: old.id, filename, contentType, metadata: checkedMetadata(options.metadata ?? old.metadata) };
 }
 
 /** What is not a media type counts as not given: it would break the header that it ends in. */
@@ -360,14 +386,8 @@ function givenType(options: FileOptions, source: ContentSource): string | undefi
   return parsedContentType(options.contentType) ?? parsedContentType(source.contentType);
 }
 
-function contentDetails(options: FileOptions, facts: ContentFacts) {
-  const { size, sha256 } = facts;
-  return {
-    size,
-    sha256,
-    lastModified: wholeSeconds(new Date()),
-    metadata: checkedMetadata(options.metadata),
-  };
+function contentDetails({ size, sha256 }: ContentFacts) {
+  return { size, sha256, lastModified: wholeSeconds(new Date()) };
 }
 
 /** HTTP dates and the formats that are shared with others know no fractions. */

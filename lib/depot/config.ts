@@ -2,9 +2,13 @@ import type { FileStorage } from '../contract/storage.js';
 import { GridFSStorage, type GridFSStorageOptions } from '../storages/gridfs.js';
 import { LocalStorage, type LocalStorageOptions } from '../storages/local.js';
 import { MemoryStorage } from '../storages/memory.js';
+import { type S3Credentials, S3Storage, type S3StorageOptions } from '../storages/s3.js';
 import {
+  callback,
   choice,
   count,
+  either,
+  flag,
   type GivenOptions,
   instance,
   invalidOption,
@@ -15,6 +19,7 @@ import {
   text,
 } from './options.js';
 import {
+  locatedBucket,
   locatedFolder,
   locatedMongo,
   locatedNowhere,
@@ -26,7 +31,8 @@ import {
 export type StorageOptions =
   | ({ readonly backend: 'gridfs' } & GridFSStorageOptions)
   | ({ readonly backend: 'local' } & LocalStorageOptions)
-  | { readonly backend: 'memory' };
+  | { readonly backend: 'memory' }
+  | ({ readonly backend: 's3' } & S3StorageOptions);
 
 type BackendName = StorageOptions['backend'];
 type OptionsOf<Name extends BackendName> = Omit<
@@ -65,6 +71,39 @@ const BACKENDS: { readonly [Name in BackendName]: Backend<OptionsOf<Name>> } = {
     create: (options) => new LocalStorage(options),
   },
   memory: { schemes: ['memory'], options: {}, readUrl: locatedNowhere, create: () => new MemoryStorage() },
+  s3: {
+    schemes: ['s3'],
+    options: {
+      bucket: required(text),
+      region: text,
+      endpoint: text,
+      accessKeyId: text,
+      secretAccessKey: text,
+      sessionToken: text,
+      credentials: either(
+        instance<S3Credentials>('accessKeyId', 'secretAccessKey'),
+        callback<() => Promise<S3Credentials>>(),
+      ),
+      client: instance('config', 'send'),
+      prefix: text,
+      policy: choice('public-read', 'private'),
+      storageClass: text,
+      serverSideEncryption: text,
+      kmsKeyId: text,
+      publicUrl: text,
+      forcePathStyle: flag,
+      createBucket: flag,
+      serve: choice('auto', 'redirect', 'stream'),
+      partSize: count,
+      queueSize: count,
+      conditionalWrites: flag,
+      maxAttempts: count,
+      connectTimeout: count,
+      idleTimeout: count,
+    },
+    readUrl: locatedBucket,
+    create: (options) => new S3Storage(options),
+  },
 };
 
 const BACKEND_NAMES = Object.keys(BACKENDS) as BackendName[];

@@ -43,6 +43,37 @@ export const count: OptionReader<number> = {
   },
 };
 
+/** Yes or no, also as text. */
+export const flag: OptionReader<boolean> = {
+  wanted: 'true or false',
+  isRequired: false,
+  read: (given) => {
+    if (typeof given === 'boolean') return given;
+    return given === 'true' || given === 'false' ? given === 'true' : undefined;
+  },
+};
+
+/** What either of two readers takes. */
+export function either<One, Other>(
+  one: OptionReader<One>,
+  other: OptionReader<Other>,
+): OptionReader<One | Other> {
+  return {
+    wanted: `${one.wanted} or ${other.wanted}`,
+    isRequired: false,
+    read: (given) => one.read(given) ?? other.read(given),
+  };
+}
+
+/** A function of the application's. */
+export function callback<Callback extends (...parameters: never[]) => unknown>(): OptionReader<Callback> {
+  return {
+    wanted: 'a function',
+    isRequired: false,
+    read: (given) => (typeof given === 'function' ? (given as Callback) : undefined),
+  };
+}
+
 /** An object that the application has made, known by its members. */
 export function instance<Value extends object>(
   ...members: readonly (keyof Value & string)[]

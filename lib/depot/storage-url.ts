@@ -56,3 +56,22 @@ export function locatedMongo({ scheme, location, query }: StorageUrl): GivenOpti
   const uri = `${scheme}:${location}${others.length > 0 ? `?${new URLSearchParams(others)}` : ''}`;
   return [['uri', uri], ...query.filter(isOurs)];
 }
+
+/**
+ * `s3://bucket/folder?region=eu-west-1`: keys begin with the folder and a slash.
+ * @throws DepotError `INVALID_OPTION`
+ */
+export function locatedBucket({ location, query }: StorageUrl): GivenOptions {
+  const [, bucket, folder = ''] = /^\/\/([^/@]+)(?:\/(.*))?$/.exec(location) ?? [];
+  if (bucket === undefined) throw invalidOption('The URL of a bucket is written like s3://bucket/folder');
+  const prefix = decodedFolder(folder.replace(/\/*$/, ''));
+  return [['bucket', bucket], ...(prefix === '' ? [] : [['prefix', `${prefix}/`] as const]), ...query];
+}
+
+function decodedFolder(folder: string): string {
+  try {
+    return decodeURIComponent(folder);
+  } catch (cause) {
+    throw invalidOption('The folder of a URL is not well encoded', cause);
+  }
+}

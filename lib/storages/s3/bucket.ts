@@ -1,0 +1,202 @@
+import type * as Sdk from '@aws-sdk/client-s3';
+import { OptionalPeer } from '../../internal/peer.js';
+import { addBody, type CommandStack, type RequestBody } from './body.js';
+import { isObjectMissing, isUnexplained, nameOf, statusOf, toStorageError } from './errors.js';
+import type { S3Settings } from './options.js';
+
+const sdkPeer = new OptionalPeer('@aws-sdk/client-s3', () => import('@aws-sdk/client-s3'));
+
+/** Sockets are as many as there are requests: a download by a slow client must not keep others waiting. */
+const AGENT = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
+
+type Command<Input extends Sdk.ServiceInputTypes, Output extends Sdk.ServiceOutputTypes> = Parameters<
+  typeof Sdk.S3Client.prototype.send<Input, Output>
+>[0];
+
+export interface RequestOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly body?: RequestBody | undefined;
+}
+
+interface Connection {
+  readonly sdk: typeof Sdk;
+  readonly client: Sdk.S3Client;
+}
+
+/** A bucket, or the part of it below a prefix. The SDK is loaded, and the bucket made if it may be, at first use. */
+export class S3Bucket {
+  readonly settings: S3Settings;
+  #connection: Promise<Connection> | undefined;
+  #isKnown = false;
+
+  constructor(settings: S3Settings) {
+    this.settings = settings;
+  }
+
+  /** For error messages. */
+  get place(): string {
+    const { bucket, endpoint } = this.settings;
+    return `S3 bucket ${JSON.stringify(bucket)}${endpoint ? ` at ${endpoint}` : ''}`;
+  }
+
+  key(id: string): string {
+    return this.settings.prefix + id;
+  }
+
+  /**
+   * Sends a request; it is tried again as the SDK sees fit.
+   * @throws DepotError those of S3's failures; other errors of S3 as they are where `isExpected` says so; the signal's
+   *   reason
+   */
+  async send<Input extends Sdk.ServiceInputTypes, Output extends Sdk.ServiceOutputTypes>(
+    createCommand: (sdk: typeof Sdk) => Command<Input, Output>,
+    { signal, body }: RequestOptions = {},
+    isExpected: (error: unknown) => boolean = () => false,
+  ): Promise<Output> {
+    try {
+      const { sdk, client } = await this.connect();
+      signal?.throwIfAborted();
+      const command = createCommand(sdk);
+      if (body) addBody(command.middlewareStack as unknown as CommandStack, body);
+      const output = await client.send(command, signal && { abortSignal: signal });
+      this.#isKnown = true;
+      return output;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (isUnexplained(error)) await this.#explain(error);
+      if (isExpected(error)) throw error;
+      throw toStorageError(error, this.place);
+    }
+  }
+
+  /** What S3 tells of an object; nothing where there is none. */
+  async head(key: string, options: RequestOptions = {}): Promise<Sdk.HeadObjectCommandOutput | undefined> {
+    const { bucket: Bucket } = this.settings;
+    try {
+      return await this.send(
+        (sdk) => new sdk.HeadObjectCommand({ Bucket, Key: key }),
+        options,
+        isObjectMissing,
+      );
+    } catch (error) {
+      if (isObjectMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** That there is no such object is no error. */
+  async delete(key: string): Promise<void> {
+    const { bucket: Bucket } = this.settings;
+    await this.send((sdk) => new sdk.DeleteObjectCommand({ Bucket, Key: key }));
+  }
+
+  /** Fails unless the bucket could be used once. */
+  async firstUse(): Promise<void> {
+    if (!this.#isKnown) await this.check();
+  }
+
+  /** Fails unless the bucket can be listed, which tells what is wrong with it. */
+  async check(): Promise<void> {
+    const { bucket: Bucket, prefix: Prefix } = this.settings;
+    await this.send((sdk) => new sdk.ListObjectsV2Command({ Bucket, Prefix, MaxKeys: 1 }));
+  }
+
+  /** The client, once the bucket is there. A failure is forgotten, so that the next call tries again. */
+  connect(): Promise<Connection> {
+    this.#connection ??= this.#connect().catch((error) => {
+      this.#connection = undefined;
+      throw error;
+    });
+    return this.#connection;
+  }
+
+  async close(): Promise<void> {
+    if (this.settings.client || !this.#connection) return;
+    const connection = await this.#connection.catch(() => undefined);
+    connection?.client.destroy();
+  }
+
+  async #connect(): Promise<Connection> {
+    const sdk = await sdkPeer.load();
+    const own = this.settings.client as Sdk.S3Client | undefined;
+    const client = own ?? new sdk.S3Client(clientConfig(this.settings));
+    try {
+      if (this.settings.createBucket) await createBucket(sdk, client, this.settings);
+    } catch (error) {
+      if (!this.settings.client) client.destroy();
+      throw error;
+    }
+    return { sdk, client };
+  }
+
+  /**
+   * An answer to HEAD does not say what is wrong. Where nothing has ever worked, or access is refused, the bucket is
+   * listed: that fails with a reason.
+   */
+  async #explain(error: unknown): Promise<void> {
+    if (statusOf(error) === 404 && (this.#isKnown || nameOf(error) === 'NoSuchKey')) return;
+    if (statusOf(error) === 412 || statusOf(error) === 416) return;
+    await this.check();
+  }
+}
+
+function clientConfig(settings: S3Settings): Sdk.S3ClientConfig {
+  const { region, endpoint, forcePathStyle = endpoint !== undefined, connectTimeout, idleTimeout } = settings;
+  const { accessKeyId, secretAccessKey, sessionToken, maxAttempts } = settings;
+  const keys = accessKeyId !== undefined && secretAccessKey !== undefined;
+  const credentials = keys
+    ? { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) }
+    : settings.credentials;
+  return {
+    ...(region !== undefined && { region }),
+    ...(endpoint !== undefined && { endpoint }),
+    ...(credentials !== undefined && { credentials }),
+    forcePathStyle,
+    maxAttempts,
+    // Servers that are not Amazon's, and older ones, do not know the checksums that the SDK adds of its own accord.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    // It would cost a connection for each part.
+    expectContinueHeader: false,
+    requestHandler: {
+      connectionTimeout: connectTimeout,
+      socketTimeout: idleTimeout,
+      httpAgent: AGENT,
+      httpsAgent: AGENT,
+    },
+  };
+}
+
+/** Makes the bucket as Python's filedepot does: objects that are to be public need access control lists. */
+async function createBucket(sdk: typeof Sdk, client: Sdk.S3Client, settings: S3Settings): Promise<void> {
+  const { bucket: Bucket, policy } = settings;
+  const isPublic = policy === 'public-read';
+  try {
+    await client.send(new sdk.HeadBucketCommand({ Bucket }));
+    return;
+  } catch (error) {
+    if (statusOf(error) !== 404) return;
+  }
+  try {
+    const ownership = isPublic ? ({ ObjectOwnership: 'BucketOwnerPreferred' } as const) : {};
+    await client.send(new sdk.CreateBucketCommand({ Bucket, ...ownership }));
+    if (isPublic) await allowPublicObjects(sdk, client, Bucket);
+  } catch (error) {
+    if (nameOf(error) !== 'BucketAlreadyOwnedByYou') throw error;
+  }
+}
+
+/** Servers other than Amazon's may have no such thing, nor need it. */
+async function allowPublicObjects(sdk: typeof Sdk, client: Sdk.S3Client, Bucket: string): Promise<void> {
+  const PublicAccessBlockConfiguration = {
+    BlockPublicAcls: false,
+    IgnorePublicAcls: false,
+    BlockPublicPolicy: true,
+    RestrictPublicBuckets: true,
+  };
+  try {
+    await client.send(new sdk.PutPublicAccessBlockCommand({ Bucket, PublicAccessBlockConfiguration }));
+  } catch (error) {
+    if (statusOf(error) !== 501) throw error;
+  }
+}

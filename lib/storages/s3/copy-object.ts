@@ -1,0 +1,68 @@
+import type { S3Bucket } from './bucket.js';
+import { MultipartUpload } from './multipart-upload.js';
+import { type Condition, isWriteRefused, type WriteParameters } from './parameters.js';
+
+/** Bytes that S3 copies by one request: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html */
+const MAX_COPY_BYTES = 5 * 1024 ** 3;
+
+/** Bytes of a part of larger copies. */
+const COPY_PART_BYTES = 512 * 1024 ** 2;
+
+export interface CopySource {
+  readonly key: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Copies only the object that has this entity tag. */
+  readonly etag?: string | undefined;
+}
+
+/**
+ * Has the server copy an object, also onto itself, and keep other things with it. Nobody sees it before it is whole.
+ * @throws S3's own error where it refuses the condition: see `isWriteRefused`
+ */
+export async function copyObject(
+  bucket: S3Bucket,
+  source: CopySource,
+  key: string,
+  parameters: WriteParameters,
+  condition: Condition,
+): Promise<void> {
+  if (source.size > MAX_COPY_BYTES) return copyInParts(bucket, source, key, parameters, condition);
+  const object = { Bucket: bucket.settings.bucket, Key: key, CopySource: pathOf(bucket, source) };
+  await bucket.send(
+    (sdk) =>
+      new sdk.CopyObjectCommand({
+        ...object,
+        ...parameters,
+        ...condition,
+        MetadataDirective: 'REPLACE',
+        ...(source.etag !== undefined && { CopySourceIfMatch: source.etag }),
+      }),
+    {},
+    isWriteRefused,
+  );
+}
+
+async function copyInParts(
+  bucket: S3Bucket,
+  source: CopySource,
+  key: string,
+  parameters: WriteParameters,
+  condition: Condition,
+): Promise<void> {
+  const upload = new MultipartUpload(bucket, key, parameters, undefined);
+  try {
+    for (let first = 0; first < source.size; first += COPY_PART_BYTES) {
+      await upload.copy(pathOf(bucket, source), first, Math.min(first + COPY_PART_BYTES, source.size) - 1);
+    }
+    await upload.finish();
+    await upload.complete(condition);
+  } catch (error) {
+    await upload.abort();
+    throw error;
+  }
+}
+
+function pathOf({ settings }: S3Bucket, { key }: CopySource): string {
+  return [settings.bucket, ...key.split('/')].map(encodeURIComponent).join('/');
+}

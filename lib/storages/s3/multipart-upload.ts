@@ -1,0 +1,122 @@
+import type { CompletedPart, UploadPartCommandInput } from '@aws-sdk/client-s3';
+import { DepotError } from '../../errors.js';
+import type { RequestBody } from './body.js';
+import type { S3Bucket } from './bucket.js';
+import { type Condition, isWriteRefused, type WriteParameters } from './parameters.js';
+
+type PartParameters = Pick<UploadPartCommandInput, 'Bucket' | 'Key' | 'UploadId' | 'PartNumber'>;
+
+/** An upload in parts, several of them at once. Nobody sees anything of it before `complete`. */
+export class MultipartUpload {
+  readonly key: string;
+  readonly #bucket: S3Bucket;
+  readonly #id: Promise<string>;
+  readonly #parts: Promise<CompletedPart>[] = [];
+  readonly #inFlight = new Set<Promise<CompletedPart>>();
+  readonly #abort = new AbortController();
+  readonly #signal: AbortSignal;
+
+  /** @param signal gives up the parts; `abort` must be called nevertheless */
+  constructor(
+    bucket: S3Bucket,
+    key: string,
+    parameters: Partial<WriteParameters>,
+    signal: AbortSignal | undefined,
+  ) {
+    this.key = key;
+    this.#bucket = bucket;
+    this.#signal = signal ? AbortSignal.any([signal, this.#abort.signal]) : this.#abort.signal;
+    this.#id = this.#create(parameters);
+    this.#id.catch(ignore);
+  }
+
+  /** Resolves when there is room for another part. The buffers are the upload's until `finish` resolves. */
+  async write(body: RequestBody): Promise<void> {
+    this.#add(async (part) => {
+      const options = { signal: this.#signal, body };
+      const { ETag } = await this.#bucket.send((sdk) => new sdk.UploadPartCommand(part), options);
+      return ETag;
+    });
+    await this.#room();
+  }
+
+  /** Resolves when there is room for another part. Copies bytes of an object, the first and the last included. */
+  async copy(CopySource: string, first: number, last: number): Promise<void> {
+    const CopySourceRange = `bytes=${first}-${last}`;
+    this.#add(async (part) => {
+      const { CopyPartResult } = await this.#bucket.send(
+        (sdk) => new sdk.UploadPartCopyCommand({ ...part, CopySource, CopySourceRange }),
+        { signal: this.#signal },
+      );
+      return CopyPartResult?.ETag;
+    });
+    await this.#room();
+  }
+
+  #add(send: (part: PartParameters) => Promise<string | undefined>): void {
+    const PartNumber = this.#parts.length + 1;
+    const { bucket: Bucket } = this.#bucket.settings;
+    const part = this.#id.then(async (UploadId) => {
+      const ETag = await send({ Bucket, Key: this.key, UploadId, PartNumber });
+      return { ETag, PartNumber };
+    });
+    this.#parts.push(part);
+    this.#inFlight.add(part);
+    part.then(
+      () => this.#inFlight.delete(part),
+      () => this.#abort.abort(),
+    );
+  }
+
+  async #room(): Promise<void> {
+    while (this.#inFlight.size >= this.#bucket.settings.queueSize) await Promise.race(this.#inFlight);
+  }
+
+  /** Resolves when all parts are at the server. */
+  async finish(): Promise<void> {
+    await Promise.all(this.#parts);
+  }
+
+  /**
+   * Makes the object, all at once, and resolves to its entity tag.
+   * @throws S3's own error where it refuses the condition or knows nothing of the upload: see `isWriteRefused`
+   */
+  async complete(condition: Condition): Promise<string | undefined> {
+    const { bucket: Bucket } = this.#bucket.settings;
+    const [UploadId, ...Parts] = await Promise.all([this.#id, ...this.#parts]);
+    const upload = { Bucket, Key: this.key, UploadId, MultipartUpload: { Parts } };
+    const { ETag } = await this.#bucket.send(
+      (sdk) => new sdk.CompleteMultipartUploadCommand({ ...upload, ...condition }),
+      {},
+      isWriteRefused,
+    );
+    return ETag;
+  }
+
+  /**
+   * Has the server forget the parts, when none is under way any more: one that arrives later would stay. Never fails:
+   * what stays at a server that cannot be reached is swept later.
+   */
+  async abort(): Promise<void> {
+    this.#abort.abort();
+    await Promise.allSettled(this.#parts);
+    const { bucket: Bucket } = this.#bucket.settings;
+    try {
+      const upload = { Bucket, Key: this.key, UploadId: await this.#id };
+      await this.#bucket.send((sdk) => new sdk.AbortMultipartUploadCommand(upload));
+    } catch {
+      // It was never begun, it is gone, or it will be swept.
+    }
+  }
+
+  async #create(parameters: Partial<WriteParameters>): Promise<string> {
+    const { bucket: Bucket } = this.#bucket.settings;
+    const { UploadId } = await this.#bucket.send(
+      (sdk) => new sdk.CreateMultipartUploadCommand({ Bucket, Key: this.key, ...parameters }),
+    );
+    if (UploadId) return UploadId;
+    throw new DepotError('STORAGE_FAILED', `${this.#bucket.place} gave no id to an upload`);
+  }
+}
+
+function ignore(): void {}

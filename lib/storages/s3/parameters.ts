@@ -1,0 +1,38 @@
+import type { CompleteMultipartUploadCommandInput, PutObjectCommandInput } from '@aws-sdk/client-s3';
+import { isConditionRefused, isObjectMissing, nameOf } from './errors.js';
+import { describeObject, type ObjectDescription, type WrittenFile } from './object-format.js';
+import type { S3Settings } from './options.js';
+
+/**
+ * What the server must find when an object is written.
+ * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+ */
+export type Condition = Pick<CompleteMultipartUploadCommandInput, 'IfMatch' | 'IfNoneMatch'>;
+
+/** What is said of an object by every request that makes one. */
+export type WriteParameters = ObjectDescription &
+  Pick<PutObjectCommandInput, 'ACL' | 'StorageClass' | 'ServerSideEncryption' | 'SSEKMSKeyId'>;
+
+/** `private` is what S3 does anyway, and buckets that take no access control lists refuse even that one. */
+export function writeParameters(settings: S3Settings, file: WrittenFile, revision: string): WriteParameters {
+  const { policy, storageClass, serverSideEncryption, kmsKeyId } = settings;
+  return {
+    ...describeObject(file, revision),
+    ...(policy === 'public-read' && { ACL: policy }),
+    ...(storageClass !== undefined && {
+      StorageClass: storageClass as NonNullable<WriteParameters['StorageClass']>,
+    }),
+    ...(serverSideEncryption !== undefined && {
+      ServerSideEncryption: serverSideEncryption as NonNullable<WriteParameters['ServerSideEncryption']>,
+    }),
+    ...(kmsKeyId !== undefined && { SSEKMSKeyId: kmsKeyId }),
+  };
+}
+
+/**
+ * Whether a write was refused for its condition. A request that was repeated because its answer was lost is refused
+ * too: for what it has done itself, or for an upload that is complete.
+ */
+export function isWriteRefused(error: unknown): boolean {
+  return isConditionRefused(error) || isObjectMissing(error) || nameOf(error) === 'NoSuchUpload';
+}

@@ -1,0 +1,119 @@
+import type { NewFileDetails } from '../../contract/storage.js';
+import type { RequestBody } from './body.js';
+import type { S3Bucket } from './bucket.js';
+import { copyObject } from './copy-object.js';
+import type { MultipartUpload } from './multipart-upload.js';
+import { type Condition, isWriteRefused, type WriteParameters } from './parameters.js';
+
+/** How staged content becomes an object. */
+export interface Publication {
+  /** Whether servers that know conditions of other requests may know none of this one. */
+  readonly isUnconditional: boolean;
+  /** Makes the object. Called again if the condition is not met. @throws errors of which `isWriteRefused` tells */
+  write(condition: Condition): Promise<void>;
+  /** Comes after a successful `write`. Never fails. */
+  settle(): Promise<void>;
+  /** Comes in place of a successful `write`. Never fails. */
+  discard(): Promise<void>;
+}
+
+/** What a publication makes, and where. */
+export interface Target {
+  readonly bucket: S3Bucket;
+  readonly details: NewFileDetails;
+  readonly parameters: WriteParameters;
+}
+
+/** Content that has waited in memory: one request makes the object. */
+export class SinglePut implements Publication {
+  readonly isUnconditional = false;
+  readonly #target: Target;
+  readonly #body: RequestBody;
+
+  constructor(target: Target, body: RequestBody) {
+    this.#target = target;
+    this.#body = body;
+  }
+
+  async write(condition: Condition): Promise<void> {
+    const { bucket, details, parameters } = this.#target;
+    const object = { Bucket: bucket.settings.bucket, Key: bucket.key(details.id), ...parameters };
+    await bucket.send(
+      (sdk) => new sdk.PutObjectCommand({ ...object, ...condition }),
+      { body: { ...this.#body, sha256: details.sha256 } },
+      isWriteRefused,
+    );
+  }
+
+  async settle(): Promise<void> {}
+
+  async discard(): Promise<void> {}
+}
+
+/** Parts of an upload that was begun with all that is kept of the file, but for the digest. */
+export class DirectUpload implements Publication {
+  readonly isUnconditional = false;
+  readonly #target: Target;
+  readonly #upload: MultipartUpload;
+  #etag: string | undefined;
+
+  constructor(target: Target, upload: MultipartUpload) {
+    this.#target = target;
+    this.#upload = upload;
+  }
+
+  async write(condition: Condition): Promise<void> {
+    this.#etag = await this.#upload.complete(condition);
+  }
+
+  /** Adds the digest. The file is whole without it: a failure is no reason to fail. */
+  async settle(): Promise<void> {
+    const { bucket, details, parameters } = this.#target;
+    const { key } = this.#upload;
+    const source = { key, size: details.size, etag: this.#etag };
+    const condition =
+      this.#etag === undefined || !bucket.settings.conditionalWrites ? {} : { IfMatch: this.#etag };
+    await copyObject(bucket, source, key, parameters, condition).catch(ignore);
+  }
+
+  discard(): Promise<void> {
+    return this.#upload.abort();
+  }
+}
+
+/** Parts of an upload to the staging folder. */
+export class StagedUpload implements Publication {
+  readonly isUnconditional = true;
+  readonly #target: Target;
+  readonly #upload: MultipartUpload;
+  #completion: Promise<unknown> | undefined;
+
+  constructor(target: Target, upload: MultipartUpload) {
+    this.#target = target;
+    this.#upload = upload;
+  }
+
+  async write(condition: Condition): Promise<void> {
+    const { bucket, details, parameters } = this.#target;
+    this.#completion ??= this.#upload.complete({});
+    await this.#completion;
+    const source = { key: this.#upload.key, size: details.size };
+    await copyObject(bucket, source, bucket.key(details.id), parameters, condition);
+  }
+
+  /** An object that cannot be deleted now is swept later. */
+  async settle(): Promise<void> {
+    await this.#target.bucket.delete(this.#upload.key).catch(ignore);
+  }
+
+  async discard(): Promise<void> {
+    if (!this.#completion) await this.#upload.abort();
+    else
+      await this.#completion.then(
+        () => this.settle(),
+        () => this.#upload.abort(),
+      );
+  }
+}
+
+function ignore(): void {}
