@@ -8,8 +8,9 @@ export interface PieceOptions {
   /** Bytes after which a piece is written; the last one may be smaller, and a chunk is never cut. */
   readonly pieceSize: number;
   readonly signal?: AbortSignal | undefined;
-  /** Sees each chunk as it arrives; what it throws ends the transfer. */
-  readonly inspect?: ((chunk: Buffer) => void) | undefined;
+  /** Sees each chunk as it arrives; what it throws or rejects with ends the transfer. */
+  // biome-ignore lint/suspicious/noConfusingVoidType: most inspections have nothing to wait for
+  readonly inspect?: ((chunk: Buffer) => Promise<unknown> | undefined | void) | undefined;
 }
 
 /** Pieces that may wait while one is being written; beyond that the source is paused. */
@@ -66,7 +67,7 @@ class PieceWriter {
     let chunk: Buffer;
     try {
       chunk = toBuffer(data);
-      this.#options.inspect?.(chunk);
+      this.#options.inspect?.(chunk)?.catch(this.#fail);
     } catch (error) {
       this.#fail(error);
       return;

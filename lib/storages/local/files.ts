@@ -6,7 +6,6 @@ import { DepotError } from '../../errors.js';
 // The callback API by descriptor: half the cost of `FileHandle` for small files.
 export const open = promisify(fs.open);
 export const close = promisify(fs.close);
-export const fstat = promisify(fs.fstat);
 export const stat = promisify(fs.stat);
 export const mkdir = promisify(fs.mkdir);
 export const rename = promisify(fs.rename);

@@ -135,7 +135,7 @@ export class LocalReader {
 async function openContent(path: string): Promise<{ stats: Stats; handle: ContentHandle }> {
   const handle = new ContentHandle(await files.open(path, 'r'));
   try {
-    return { stats: await handle.stat(), handle };
+    return { stats: handle.stat(), handle };
   } catch (error) {
     await handle.close();
     throw error;

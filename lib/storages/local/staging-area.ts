@@ -18,12 +18,13 @@ export class LocalStagingArea implements StagingArea {
     this.#workplace = workplace;
   }
 
+  /** The system has the piece when this returns, where it can: the caller hashes it meanwhile. */
   write(chunks: readonly Buffer[], byteLength: number): Promise<void> {
-    return this.#guarded(async () => {
-      const descriptor = await this.#open();
-      await files.writeChunks(descriptor, chunks, this.#position);
-      this.#position += byteLength;
-    });
+    const position = this.#position;
+    this.#position += byteLength;
+    const descriptor = this.#descriptor;
+    if (descriptor !== undefined) return this.#guarded(() => files.writeChunks(descriptor, chunks, position));
+    return this.#guarded(async () => files.writeChunks(await this.#open(), chunks, position));
   }
 
   finish(): Promise<void> {
