@@ -102,7 +102,8 @@ export class GridFSStorage extends FileStorage {
 
   protected openStaging(): StagingArea {
     this.#intents.startSweeping();
-    return new GridFSStagingArea(this.#database, this.#intents, this.#publication, this.#chunkSize);
+    const sizes = { chunkSize: this.#chunkSize, pieceSize: this.pieceSize };
+    return new GridFSStagingArea(this.#database, this.#intents, this.#publication, sizes);
   }
 
   protected async readDetails(id: string, { signal }: ReadOptions): Promise<FileDetails> {

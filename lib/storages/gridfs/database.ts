@@ -65,8 +65,8 @@ export class Database {
 
   /** The bucket, without a promise to make any of it. */
   open(): Promise<Bucket> {
-    this.#bucket ??= this.#open().catch((error) => {
-      this.#bucket = undefined;
+    this.#bucket ??= this.#open().catch(async (error) => {
+      await this.#forget();
       throw error;
     });
     return this.#bucket;
@@ -96,6 +96,14 @@ export class Database {
     } catch (error) {
       throw toStorageError(error, `GridFS collection "${this.#collection}"`);
     }
+  }
+
+  /** A client whose first connection failed does not recover. */
+  async #forget(): Promise<void> {
+    const client = this.#ownClient;
+    this.#ownClient = undefined;
+    this.#bucket = undefined;
+    await client?.close().catch(() => {});
   }
 
   async #open(): Promise<Bucket> {

@@ -3,7 +3,6 @@ import { DepotError, type DepotErrorCode } from '../../errors.js';
 
 /** How the driver calls failures to reach a server: by name, as it is loaded late, and own clients bring their own. */
 const UNREACHABLE = new Set([
-  'MongoServerSelectionError',
   'MongoNetworkError',
   'MongoNetworkTimeoutError',
   'MongoOperationTimeoutError',
@@ -25,6 +24,7 @@ const WRONGLY_SET_UP = new Set([
 ]);
 
 const CREDENTIALS_HINT = 'check the user name, the password and authSource in its uri';
+const SELECTION_HINT = 'check that the server runs, and the hosts and replicaSet in its uri';
 const RIGHTS_HINT = 'its user needs the role readWrite on this database';
 
 interface Meaning {
@@ -81,6 +81,7 @@ export function toStorageError(error: unknown, place: string): unknown {
 }
 
 function meaningOf(error: Error): Meaning | undefined {
+  if (error.name === 'MongoServerSelectionError') return { ...UNAVAILABLE, hint: SELECTION_HINT };
   if (UNREACHABLE.has(error.name) || isNameServiceError(error)) return UNAVAILABLE;
   if (WRONGLY_SET_UP.has(error.name)) return { code: 'INVALID_OPTION' };
   if (!/^(?:Mongo|BSON)/.test(error.name)) return undefined;

@@ -10,15 +10,22 @@ import { settle } from './settlement.js';
 
 const NOTHING = Buffer.alloc(0);
 
+/** In bytes. */
+export interface StagingSizes {
+  readonly chunkSize: number;
+  /** What is sent at once: a number of chunks. Content of up to two pieces is held back. */
+  readonly pieceSize: number;
+}
+
 /**
- * Chunks without a files document: no reader sees them. Content of a single piece is held back until its file is made,
- * so that both can be sent together.
+ * Chunks without a files document: no reader sees them. Small content is held back until its file is made, so that both
+ * are sent together.
  */
 export class GridFSStagingArea implements StagingArea {
   readonly #database: Database;
   readonly #intents: Intents;
   readonly #publication: Publication;
-  readonly #chunkSize: number;
+  readonly #sizes: StagingSizes;
   #revision: ObjectId | undefined;
   /** Bytes that are not at the server: all, or those after the last whole chunk. */
   #rest: Buffer = NOTHING;
@@ -29,11 +36,11 @@ export class GridFSStagingArea implements StagingArea {
   #fileId: ObjectId | undefined;
   #isNewFile = false;
 
-  constructor(database: Database, intents: Intents, publication: Publication, chunkSize: number) {
+  constructor(database: Database, intents: Intents, publication: Publication, sizes: StagingSizes) {
     this.#database = database;
     this.#intents = intents;
     this.#publication = publication;
-    this.#chunkSize = chunkSize;
+    this.#sizes = sizes;
   }
 
   /** The id under which the chunks are already. */
@@ -43,9 +50,11 @@ export class GridFSStagingArea implements StagingArea {
 
   write(chunks: readonly Buffer[]): Promise<void> {
     return this.#guard(async () => {
+      const { chunkSize, pieceSize } = this.#sizes;
       const isFirst = this.#chunksSent === 0 && this.#rest.byteLength === 0;
       this.#rest = Buffer.concat([this.#rest, ...chunks]);
-      if (!isFirst) await this.#send(this.#rest.byteLength - (this.#rest.byteLength % this.#chunkSize));
+      const { byteLength } = this.#rest;
+      if (!isFirst || byteLength > 2 * pieceSize) await this.#send(byteLength - (byteLength % chunkSize));
     });
   }
 
@@ -105,17 +114,24 @@ export class GridFSStagingArea implements StagingArea {
   /** Sends whole chunks, or all that is left. */
   async #send(byteLength: number): Promise<void> {
     if (byteLength === 0) return;
+    const { pieceSize } = this.#sizes;
+    for (let start = 0; start < byteLength; start += pieceSize) {
+      await this.#sendPiece(this.#rest.subarray(start, Math.min(start + pieceSize, byteLength)));
+    }
+    // A copy: the whole piece would stay in memory behind its last bytes.
+    this.#rest = Buffer.from(this.#rest.subarray(byteLength));
+  }
+
+  async #sendPiece(piece: Buffer): Promise<void> {
+    const { chunkSize } = this.#sizes;
     const bucket = await this.#database.openForWriting();
     const revision = await this.#begin();
     const first = this.#chunksSent;
-    this.#chunksSent += Math.ceil(byteLength / this.#chunkSize);
+    this.#chunksSent += Math.ceil(piece.byteLength / chunkSize);
     if (first === 0) await this.#intents.begin(revision, { fileId: revision, contents: [revision] });
-    const bytes = this.#rest.subarray(0, byteLength);
     this.#isUncertain = true;
-    await insertChunks(bucket, { fileId: revision, revision }, bytes, { chunkSize: this.#chunkSize, first });
+    await insertChunks(bucket, { fileId: revision, revision }, piece, { chunkSize, first });
     this.#isUncertain = false;
-    // A copy: the whole piece would stay in memory behind its last bytes.
-    this.#rest = Buffer.from(this.#rest.subarray(byteLength));
   }
 
   async #stagedFor(id: string) {
@@ -124,7 +140,7 @@ export class GridFSStagingArea implements StagingArea {
     const revision = await this.#begin();
     this.#fileId = driver.ObjectId.createFromHexString(id);
     const held = this.#chunksSent === 0 ? this.#rest : undefined;
-    return { revision, held, chunkSize: this.#chunkSize };
+    return { revision, held, chunkSize: this.#sizes.chunkSize };
   }
 
   #guard<Result>(act: () => Promise<Result>): Promise<Result> {
