@@ -17,7 +17,8 @@ import { listIds } from './s3/id-list.js';
 import { ObjectReader } from './s3/object-reader.js';
 import { checkedOptions, type S3StorageOptions } from './s3/options.js';
 import { SignedUrls } from './s3/signed-urls.js';
-import { S3StagingArea } from './s3/staging-area.js';
+import { S3StagingArea, STAGING_FOLDER } from './s3/staging-area.js';
+import { sweep } from './s3/sweep.js';
 
 export type { S3ClientLike, S3Credentials, S3StorageOptions } from './s3/options.js';
 
@@ -32,6 +33,7 @@ export class S3Storage extends FileStorage {
   readonly #bucket: S3Bucket;
   readonly #reader: ObjectReader;
   readonly #signedUrls: SignedUrls;
+  #isSwept = false;
 
   /**
    * Connects to nothing yet: `check()` tells whether the bucket can be used.
@@ -89,6 +91,7 @@ export class S3Storage extends FileStorage {
   }
 
   protected openStaging(options: StagingOptions): StagingArea {
+    if (!this.#isSwept) this.#sweep();
     return new S3StagingArea(this.#bucket, options);
   }
 
@@ -106,5 +109,11 @@ export class S3Storage extends FileStorage {
 
   protected listIds(options: ListOptions): AsyncIterable<string> {
     return listIds(this.#bucket, options);
+  }
+
+  /** Once, in the background: whoever may write may not always list, and what stays does no harm. */
+  #sweep(): void {
+    this.#isSwept = true;
+    sweep(this.#bucket, this.#bucket.key(STAGING_FOLDER)).catch(() => {});
   }
 }
