@@ -64,6 +64,8 @@ export function isDuplicateKey(error: unknown): boolean {
 
 /** Whether the driver or the server labels an error so. */
 export function hasLabel(error: unknown, label: string): boolean {
+  const inner = innerError(error);
+  if (inner) return hasLabel(inner, label);
   if (!types.isNativeError(error) || !('hasErrorLabel' in error)) return false;
   return typeof error.hasErrorLabel === 'function' && error.hasErrorLabel(label);
 }
@@ -80,7 +82,15 @@ export function toStorageError(error: unknown, place: string): unknown {
   return new DepotError(meaning.code, `${place}: ${error.message}${hint}`, { cause: error });
 }
 
+/** Writes of several documents wrap what has happened to the connection meanwhile. */
+function innerError(error: unknown): Error | undefined {
+  if (!types.isNativeError(error) || !('errorResponse' in error)) return undefined;
+  return types.isNativeError(error.errorResponse) ? error.errorResponse : undefined;
+}
+
 function meaningOf(error: Error): Meaning | undefined {
+  const inner = innerError(error);
+  if (inner) return meaningOf(inner);
   if (error.name === 'MongoServerSelectionError') return { ...UNAVAILABLE, hint: SELECTION_HINT };
   if (UNREACHABLE.has(error.name) || isNameServiceError(error)) return UNAVAILABLE;
   if (WRONGLY_SET_UP.has(error.name)) return { code: 'INVALID_OPTION' };

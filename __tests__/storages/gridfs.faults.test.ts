@@ -1,0 +1,299 @@
+import { PassThrough } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
+import { ObjectId } from 'mongodb';
+import type { DepotError } from '../../lib/errors.js';
+import { Database } from '../../lib/storages/gridfs/database.js';
+import { Intents } from '../../lib/storages/gridfs/intents.js';
+import { GridFSStorage } from '../../lib/storages/gridfs.js';
+import { FaultProxy } from '../support/fault-proxy.js';
+import { leftoversOf, startMongoDatabase, type TestDatabase } from '../support/gridfs.js';
+import { describeWith } from '../support/servers/index.js';
+import { until } from '../support/until.js';
+
+const CHUNK = 255 * 1024;
+const LARGE = Buffer.alloc(40 * CHUNK + 1, 'old ');
+const OTHER = Buffer.alloc(40 * CHUNK + 1, 'new ');
+
+/** More than fits a transaction. */
+const HUGE = Buffer.alloc(70 * 1024 * 1024, 'huge');
+
+/** An hour ago, by the server's clock: as if its writer had gone then. */
+const AGED = [{ $set: { at: { $subtract: ['$$NOW', 3_600_000] } } }];
+
+for (const replicaSet of [true, false]) {
+  const kind = replicaSet ? 'a replica set' : 'a single server';
+  await describeWith(`GridFS on ${kind}`, [() => startMongoDatabase({ replicaSet })], (database) => {
+    const { db } = database;
+    const storage = new GridFSStorage({ db });
+    afterAll(() => storage.close());
+
+    const count = (name: string, filter = {}) => db.collection(`filedepot.${name}`).countDocuments(filter);
+
+    /** Sweeps as another process does at its start. */
+    async function sweep(): Promise<void> {
+      await new Intents(new Database({ db }, 'filedepot')).sweep();
+    }
+
+    async function ageIntents(): Promise<void> {
+      await db.collection('filedepot.intents').updateMany({}, AGED);
+    }
+
+    describe('what a crash leaves', () => {
+      test('an upload that is alive is left alone; one that was abandoned is swept, and cannot be committed', async () => {
+        const staged = await storage.stage(LARGE);
+        await sweep();
+        expect(await count('chunks')).toBe(41);
+        await ageIntents();
+        await sweep();
+        expect(await leftoversOf(db)).toEqual([]);
+        await expect(staged.commit()).rejects.toMatchObject({ code: 'CONFLICT' });
+        expect(await leftoversOf(db)).toEqual([]);
+      });
+
+      test('a storage sweeps when it is first written to', async () => {
+        await storage.stage(LARGE);
+        await ageIntents();
+        const another = new GridFSStorage({ db });
+        await another.delete(await another.create('x'));
+        await until(async () => (await leftoversOf(db)).length === 0, 'the sweep');
+        await another.close();
+      });
+
+      test('between the files document and the end of the note: the file stays', async () => {
+        const id = await storage.create(LARGE);
+        const fileId = new ObjectId(id);
+        await db
+          .collection('filedepot.intents')
+          .insertOne({ _id: fileId, fileId, contents: [fileId], at: new Date(0) });
+        await sweep();
+        expect(await leftoversOf(db)).toEqual([]);
+        expect((await (await storage.get(id)).buffer()).equals(LARGE)).toBe(true);
+        await storage.delete(id);
+      });
+
+      test('in the midst of a replacement in steps: readers see the new content, and the sweep ends it', async () => {
+        const id = await storage.create(LARGE);
+        const [fileId, revision] = [new ObjectId(id), new ObjectId()];
+        const chunks = await db.collection('filedepot.chunks').find({ files_id: fileId }).toArray();
+        await db.collection('filedepot.chunks').insertMany(
+          chunks.map(({ n, data }) => ({
+            files_id: revision,
+            n,
+            data: Buffer.from(OTHER.subarray(n * CHUNK, n * CHUNK + data.length())),
+            revision,
+          })),
+        );
+        await db
+          .collection('filedepot.intents')
+          .insertOne({ _id: revision, fileId, contents: [fileId, revision], at: new Date(0) });
+        const update = { $set: { 'metadata.depot.revision': revision } };
+        await db.collection('filedepot.files').updateOne({ _id: fileId }, update);
+        expect((await (await storage.get(id)).buffer()).equals(OTHER)).toBe(true);
+        const file = await storage.get(id);
+        const [, bytes] = await Promise.all([sweep(), file.buffer()]);
+        expect(bytes.equals(OTHER)).toBe(true);
+        expect((await file.buffer()).equals(OTHER)).toBe(true);
+        expect(await leftoversOf(db)).toEqual([]);
+        expect(await count('chunks', { files_id: fileId })).toBe(41);
+        await storage.delete(id);
+      });
+    });
+
+    test('a large file is replaced while readers see all old or all new', async () => {
+      const id = await storage.create(HUGE);
+      const after = Buffer.alloc(HUGE.byteLength, 'other');
+      let running = true;
+      const outcomes = new Set<string>();
+      const read = async () => {
+        while (running) {
+          const file = await storage.get(id);
+          const first = await buffer(file.stream({ end: 4 * CHUNK })).catch(
+            (error: DepotError) => error.code,
+          );
+          const expected = file.size === HUGE.byteLength ? [HUGE, after] : [];
+          const isWhole = expected.some(
+            (each) => typeof first !== 'string' && each.subarray(0, first.length).equals(first),
+          );
+          outcomes.add(typeof first === 'string' ? first : isWhole ? 'whole' : 'mixed');
+        }
+      };
+      const readers = [read(), read()];
+      await storage.replace(id, after);
+      running = false;
+      await Promise.all(readers);
+      outcomes.delete('CONFLICT');
+      expect([...outcomes]).toEqual(['whole']);
+      expect((await (await storage.get(id)).buffer()).equals(after)).toBe(true);
+      expect(await leftoversOf(db)).toEqual([]);
+      expect(await count('chunks')).toBe(Math.ceil(HUGE.byteLength / CHUNK));
+      await storage.delete(id);
+      expect(await count('chunks')).toBe(0);
+    });
+
+    describeNetwork(database);
+
+    test('goes on after the server was restarted', async () => {
+      const { server, db } = database;
+      if (!server.isOwn) return;
+      const own = new GridFSStorage({ uri: server.url, database: db.databaseName });
+      const id = await own.create(LARGE);
+      await server.restart();
+      expect((await (await own.get(id)).buffer()).equals(LARGE)).toBe(true);
+      await own.replace(id, 'after the restart');
+      expect(await (await own.get(id)).text()).toBe('after the restart');
+      await own.delete(id);
+      await own.close();
+    });
+  });
+}
+
+/** A network that fails between us and the server. */
+function describeNetwork({ server, db }: TestDatabase): void {
+  describe('a network with faults', () => {
+    const TIMEOUTS =
+      'serverSelectionTimeoutMS=1000&connectTimeoutMS=500&socketTimeoutMS=500&waitQueueTimeoutMS=1000';
+    const ends: (() => Promise<void>)[] = [];
+    afterEach(async () => {
+      for (const end of ends.splice(0).reverse()) await end();
+    });
+
+    async function openFaulty() {
+      const proxy = await FaultProxy.start(server.directUrl);
+      const uri = `${proxy.url}&${TIMEOUTS}`;
+      const storage = new GridFSStorage({ uri, database: db.databaseName });
+      ends.push(
+        () => proxy.stop(),
+        () => storage.close(),
+      );
+      await storage.check();
+      return { proxy, storage };
+    }
+
+    /** What may still arrive is swept later, as if its writer had died. */
+    async function sweepLater(): Promise<void> {
+      await db.collection('filedepot.intents').updateMany({}, AGED);
+      await new Intents(new Database({ db }, 'filedepot')).sweep();
+    }
+
+    async function expectWholeOrUnavailable(storage: GridFSStorage, outcome: string | DepotError) {
+      if (typeof outcome !== 'string') return expect(outcome).toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+      expect((await (await storage.get(outcome)).buffer()).equals(LARGE)).toBe(true);
+      await storage.delete(outcome);
+    }
+
+    test.each(['reset', 'stall', 'truncate'] as const)(
+      '%s while content is sent: an error in bounded time, or success; nothing is left',
+      async (kind) => {
+        const { proxy, storage } = await openFaulty();
+        for (const after of [0, 500, 100_000, 3_000_000]) {
+          const before = await db.collection('filedepot.files').countDocuments();
+          proxy.set({ cut: { kind, direction: 'request', after } });
+          const start = performance.now();
+          const outcome = await storage.create(LARGE).catch((error: DepotError) => error);
+          expect(performance.now() - start).toBeLessThan(15_000);
+          proxy.clear();
+          await expectWholeOrUnavailable(storage, outcome);
+          await sweepLater();
+          expect(await leftoversOf(db)).toEqual([]);
+          expect(await db.collection('filedepot.files').countDocuments()).toBe(before);
+        }
+        await storage.delete(await storage.create('works again'));
+      },
+      60_000,
+    );
+
+    test.each(['reset', 'stall', 'truncate'] as const)(
+      '%s once is made good or told, and the next upload works',
+      async (kind) => {
+        const { proxy, storage } = await openFaulty();
+        proxy.set({ cut: { kind, direction: 'response', after: 100, times: 1 } });
+        const outcome = await storage.create(LARGE).catch((error: DepotError) => error);
+        proxy.clear();
+        await expectWholeOrUnavailable(storage, outcome);
+        await sweepLater();
+        expect(await leftoversOf(db)).toEqual([]);
+        await storage.delete(await storage.create(LARGE));
+      },
+    );
+
+    test.each(['reset', 'stall', 'truncate'] as const)(
+      '%s while content is read: the whole content or an error, never a part',
+      async (kind) => {
+        const { proxy, storage } = await openFaulty();
+        const id = await storage.create(LARGE);
+        for (const after of [0, 1000, 1_000_000]) {
+          const file = await storage.get(id);
+          proxy.set({ cut: { kind, direction: 'response', after } });
+          const start = performance.now();
+          await expect(file.buffer()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+          expect(performance.now() - start).toBeLessThan(10_000);
+          proxy.clear();
+          expect((await file.buffer()).equals(LARGE)).toBe(true);
+        }
+        await storage.delete(id);
+      },
+      60_000,
+    );
+
+    test('whoever gives up an upload while the server is silent, gets an answer', async () => {
+      const { proxy, storage } = await openFaulty();
+      const controller = new AbortController();
+      const source = new PassThrough();
+      proxy.set({ cut: { kind: 'stall', direction: 'request', after: 0 } });
+      const act = storage.create(source, { signal: controller.signal });
+      source.write(LARGE);
+      setTimeout(() => controller.abort(new Error('enough')), 50);
+      await expect(act).rejects.toThrow();
+      proxy.clear();
+      await sweepLater();
+      expect(await leftoversOf(db)).toEqual([]);
+    });
+  });
+}
+
+await describeWith('GridFS, set up wrongly', [startMongoDatabase], ({ server }) => {
+  test.each([
+    [
+      'nobody listens',
+      'mongodb://127.0.0.1:9/x?serverSelectionTimeoutMS=300',
+      'STORAGE_UNAVAILABLE',
+      /ECONNREFUSED/,
+    ],
+    [
+      'no such host',
+      'mongodb://nowhere.invalid/x?serverSelectionTimeoutMS=300',
+      'STORAGE_UNAVAILABLE',
+      /nowhere/,
+    ],
+    ['no such record', 'mongodb+srv://nowhere.invalid.example/x', 'STORAGE_UNAVAILABLE', /nowhere/],
+    ['an option that is none', 'mongodb://127.0.0.1/x?replicaSett=a', 'INVALID_OPTION', /replicasett/i],
+    [
+      'a wrong password',
+      'mongodb://user:secret@HOST/x',
+      'STORAGE_UNAVAILABLE',
+      /check the user name, the password/,
+    ],
+    [
+      'another replica set',
+      'mongodb://HOST/x?replicaSet=other&serverSelectionTimeoutMS=300',
+      'STORAGE_UNAVAILABLE',
+      /replicaSet/,
+    ],
+  ])('%s', async (_name, uri, code, message) => {
+    const storage = new GridFSStorage({ uri: uri.replace('HOST', new URL(server.url).host) });
+    for (const act of [() => storage.check(), () => storage.create('x')]) {
+      const error = await act().then(
+        () => undefined,
+        (reason: DepotError) => reason,
+      );
+      expect(error).toMatchObject({ code });
+      expect(error?.message).toMatch(message);
+      expect(error?.message).not.toContain('secret');
+    }
+    await storage.close();
+    await expect(storage.get(new ObjectId().toHexString())).rejects.toMatchObject({
+      code: expect.any(String),
+    });
+  });
+});
