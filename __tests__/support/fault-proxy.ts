@@ -200,9 +200,15 @@ class Gate extends Transform {
     this.push(piece.subarray(0, at));
     const { kind } = network.faults.cut ?? {};
     if (kind === 'truncate') return this.#truncate();
-    if (kind === 'reset') return void setImmediate(this.#reset);
+    if (kind === 'reset') return this.#resetSoon();
     await network.ended;
     await this.#pass(piece.subarray(at));
+  }
+
+  /** Nothing passes after the piece that was cut. */
+  #resetSoon(): void {
+    this.#isWhole = false;
+    setImmediate(this.#reset);
   }
 
   /** What comes later is swallowed. */

@@ -1,8 +1,8 @@
 import { addAbortSignal, Readable } from 'node:stream';
 import type { StreamOptions } from '../../contract/stored-file.js';
-import { DepotError, isDepotError } from '../../errors.js';
+import { DepotError } from '../../errors.js';
 
-/** Opens the content from the first to the last position, both included. The signal gives up. */
+/** Opens the content from the first to the last position, both included, and hears its errors. The signal gives up. */
 export type OpenBody = (start: number, end: number, signal: AbortSignal) => Promise<Readable>;
 
 /** How often a body that breaks off is opened anew where it gave nothing in between. */
@@ -49,7 +49,8 @@ export class ObjectStream extends Readable {
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#abort.abort();
-    this.#detach()?.destroy();
+    this.#body?.destroy();
+    this.#body = undefined;
     callback(error);
   }
 
@@ -70,46 +71,43 @@ export class ObjectStream extends Readable {
     );
   }
 
+  /** Listens to the body as long as it is the current one. Its errors are heard afterwards too: by who opened it. */
   #attach(body: Readable): Readable {
+    const whileCurrent =
+      <Event>(act: (event: Event) => void) =>
+      (event: Event) => {
+        if (this.#body === body) act(event);
+      };
     this.#body = body.pause();
     return body
-      .on('data', this.#onData)
-      .on('end', this.#onEnd)
-      .on('error', this.#onFailure)
-      .on('close', this.#onFailure);
+      .on('data', whileCurrent(this.#take))
+      .on('end', whileCurrent(this.#finish))
+      .on('error', whileCurrent(this.#resume))
+      .on('close', whileCurrent(this.#resume));
   }
 
-  /** One listener stays: an error that comes later must not end the process. */
-  #detach(): Readable | undefined {
-    const body = this.#body;
-    this.#body = undefined;
-    body?.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onFailure);
-    return body;
-  }
-
-  readonly #onData = (chunk: Buffer): void => {
+  readonly #take = (chunk: Buffer): void => {
     this.#barrenAttempts = 0;
     this.#position += chunk.byteLength;
     if (!this.push(chunk)) this.#body?.pause();
   };
 
-  readonly #onEnd = (): void => {
+  readonly #finish = (): void => {
     if (this.#position <= this.#end) {
-      this.#onFailure();
+      this.#resume();
       return;
     }
-    this.#detach();
+    this.#body = undefined;
     this.push(null);
   };
 
-  readonly #onFailure = (error?: Error): void => {
-    const body = this.#detach();
-    if (!body || this.destroyed) return;
-    body.destroy();
+  readonly #resume = (error?: Error): void => {
+    this.#body?.destroy();
+    this.#body = undefined;
     this.#barrenAttempts++;
-    if (isDepotError(error)) this.destroy(error);
-    else if (this.#barrenAttempts >= MAX_BARREN_ATTEMPTS) this.destroy(brokenOff(error));
-    else this.#open();
+    if (this.#position > this.#end && this.#end >= 0) this.push(null);
+    else if (this.#barrenAttempts < MAX_BARREN_ATTEMPTS) this.#open();
+    else this.destroy(brokenOff(error));
   };
 }
 

@@ -40,7 +40,7 @@ const MEANINGS = new Map<string, Meaning>([
   ...['CredentialsProviderError', 'InvalidClientTokenId'].map((name) => [name, LOGIN_FAILED] as const),
   ...['AccessDenied', 'AllAccessDisabled', 'AccountProblem'].map((name) => [name, ACCESS_DENIED] as const),
   ['AccessControlListNotSupported', NO_ACCESS_LISTS],
-  ['NoSuchBucket', NO_BUCKET],
+  ...['NoSuchBucket', 'InvalidBucketName'].map((name) => [name, NO_BUCKET] as const),
   ...['PermanentRedirect', 'AuthorizationHeaderMalformed', 'IllegalLocationConstraintException'].map(
     (name) => [name, WRONG_REGION] as const,
   ),
@@ -48,20 +48,6 @@ const MEANINGS = new Map<string, Meaning>([
   ...['QuotaExceeded', 'XMinioStorageFull', 'InsufficientStorage', 'NoSpaceLeftOnDevice'].map(
     (name) => [name, FULL] as const,
   ),
-]);
-
-/** Failures to reach a server, as Node and the SDK call them. */
-const UNREACHABLE = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EPIPE',
-  'EPROTO',
-  'ETIMEDOUT',
-  'TimeoutError',
 ]);
 
 /** What S3 says when it is too busy, or unwell (RFC 9110 sections 15.6.3 to 15.6.5, RFC 6585 section 4). */
@@ -101,7 +87,8 @@ export function isUnexplained(error: unknown): boolean {
  */
 export function toStorageError(error: unknown, place: string): unknown {
   if (error instanceof DepotError || !types.isNativeError(error)) return error;
-  const meaning = MEANINGS.get(error.name);
+  const meaning =
+    MEANINGS.get(error.name) ?? (error.message === 'Region is missing' ? WRONG_REGION : undefined);
   const reason = `${place}: ${describe(error)}`;
   if (meaning) return new DepotError(meaning.code, `${reason}; ${meaning.hint}`, { cause: error });
   const code = isUnavailable(error) ? 'STORAGE_UNAVAILABLE' : codeOfStatus(statusOf(error));
@@ -113,12 +100,10 @@ function codeOfStatus(status: number | undefined): DepotErrorCode {
   return status === 507 ? 'STORAGE_FULL' : 'STORAGE_FAILED';
 }
 
+/** Either it says so itself, or there was no answer. */
 function isUnavailable(error: Error): boolean {
-  const code = 'code' in error ? error.code : undefined;
-  // The SDK wraps what it does not know for an error, and keeps its message alone.
-  const mentioned = error.message.match(/\bE[A-Z_]{4,}\b/g) ?? [];
-  const names = [code, error.name, ...mentioned];
-  return names.some((name) => UNREACHABLE.has(String(name))) || UNWELL.has(statusOf(error) ?? 0);
+  const status = statusOf(error);
+  return status === undefined ? !('$response' in error) : UNWELL.has(status);
 }
 
 /** Node says nothing of its own where it tried several addresses. */
