@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncResource } from 'node:async_hooks';
 import type { Readable } from 'node:stream';
 import type { Request } from 'express';
 import { assertFileId } from '../contract/file-id.js';
@@ -52,7 +52,7 @@ export class UploadBatch {
   readonly #stagings: Promise<StagedUpload>[] = [];
   readonly #stored: StagedUpload[] = [];
   /** Events of a request come without the application's asynchronous context. */
-  readonly #inContext = AsyncLocalStorage.snapshot();
+  readonly #context = new AsyncResource('filedepot.upload');
 
   constructor(directory: StorageDirectory, rules: UploadRules, request: Request) {
     this.#directory = directory;
@@ -123,7 +123,9 @@ export class UploadBatch {
     const { storage } = this.#rules.files;
     if (target) return target.storageName;
     const name =
-      typeof storage === 'function' ? await this.#inContext(storage, this.#request, file) : storage;
+      typeof storage === 'function'
+        ? await this.#context.runInAsyncScope(storage, undefined, this.#request, file)
+        : storage;
     return this.#directory.resolveAlias(name);
   }
 

@@ -78,6 +78,47 @@ function chunksAfter(chunks: readonly Buffer[], bytes: number): Buffer[] {
   });
 }
 
+/** The small steps of storing a file. */
+export interface Steps {
+  mkdir(path: string): Promise<unknown>;
+  rename(from: string, to: string): Promise<unknown>;
+  /** Opens a file for writing that must not exist yet. */
+  create(path: string): Promise<number>;
+  /** Writes all chunks at a position. */
+  write(descriptor: number, chunks: readonly Buffer[], byteLength: number, position: number): Promise<void>;
+  /** Writes a small file that must not exist yet. */
+  writeNewFile(path: string, text: string): Promise<void>;
+  /** Closes a file that was written. */
+  finish(descriptor: number): Promise<void>;
+}
+
+/** Each change is synced, which takes long: other threads wait for it. */
+export const durableSteps: Steps = {
+  mkdir,
+  rename,
+  create: (path) => open(path, 'wx'),
+  write: (descriptor, chunks, _byteLength, position) => writeChunks(descriptor, chunks, position),
+  writeNewFile: (path, text) => writeNewFile(path, text, true),
+  finish: (descriptor) => syncAndClose(descriptor, true),
+};
+
+/** Bytes that are copied to the system's memory faster than a thread is woken for them. */
+const SMALL_WRITE_BYTES = 128 * 1024;
+
+/** Nothing is synced, and each step only changes what the system has in memory: a thread's hop costs several of them. */
+export const quickSteps: Steps = {
+  mkdir: async (path) => fs.mkdirSync(path),
+  rename: async (from, to) => fs.renameSync(from, to),
+  create: async (path) => fs.openSync(path, 'wx'),
+  write: async (descriptor, chunks, byteLength, position) => {
+    const isSmall = byteLength <= SMALL_WRITE_BYTES;
+    const written = isSmall ? fs.writevSync(descriptor, chunks, position) : 0;
+    if (written < byteLength) await writeChunks(descriptor, chunksAfter(chunks, written), position + written);
+  },
+  writeNewFile: async (path, text) => fs.writeFileSync(path, text, { flag: 'wx' }),
+  finish: async (descriptor) => fs.closeSync(descriptor),
+};
+
 /** Writes a small file that must not exist yet, and syncs it if asked to. */
 export async function writeNewFile(path: string, text: string, sync: boolean): Promise<void> {
   const descriptor = await open(path, 'wx');

@@ -22,29 +22,29 @@ export class LocalStagingArea implements StagingArea {
   write(chunks: readonly Buffer[], byteLength: number): Promise<void> {
     const position = this.#position;
     this.#position += byteLength;
-    const descriptor = this.#descriptor;
-    if (descriptor !== undefined) return this.#guarded(() => files.writeChunks(descriptor, chunks, position));
-    return this.#guarded(async () => files.writeChunks(await this.#open(), chunks, position));
+    const { steps } = this.#workplace;
+    const open = this.#descriptor;
+    return this.#guarded(async () => steps.write(open ?? (await this.#open()), chunks, byteLength, position));
   }
 
   finish(): Promise<void> {
     return this.#guarded(async () => {
       const descriptor = await this.#open();
       this.#descriptor = undefined;
-      await files.syncAndClose(descriptor, this.#workplace.durable);
+      await this.#workplace.steps.finish(descriptor);
     });
   }
 
   commit(details: NewFileDetails): Promise<void> {
     return this.#guarded(async () => {
-      const { layout, durable } = this.#workplace;
+      const { layout, durable, steps } = this.#workplace;
       const folder = this.#stagedFolder();
       await Promise.all([
-        files.writeNewFile(`${folder}/${STAGED.details}`, formatDetails(details), durable),
-        files.writeNewFile(`${folder}/${STAGED.sharedMetadata}`, formatSharedMetadata(details), durable),
+        steps.writeNewFile(`${folder}/${STAGED.details}`, formatDetails(details)),
+        steps.writeNewFile(`${folder}/${STAGED.sharedMetadata}`, formatSharedMetadata(details)),
       ]);
       if (durable) await files.syncFolder(folder);
-      await renameToNew(folder, layout.folder(details.id));
+      await renameToNew(steps, folder, layout.folder(details.id));
       if (durable) await files.syncFolder(layout.root);
     });
   }
@@ -70,7 +70,7 @@ export class LocalStagingArea implements StagingArea {
   async #open(): Promise<number> {
     if (this.#descriptor === undefined) {
       this.#folder = await this.#workplace.makeFolder(this.#revision);
-      this.#descriptor = await files.open(`${this.#folder}/${STAGED.content}`, 'wx');
+      this.#descriptor = await this.#workplace.steps.create(`${this.#folder}/${STAGED.content}`);
     }
     return this.#descriptor;
   }
@@ -90,9 +90,9 @@ export class LocalStagingArea implements StagingArea {
 }
 
 /** rename(2) puts a folder in the place of an empty one only, so a file that exists is never overwritten. */
-async function renameToNew(from: string, to: string): Promise<void> {
+async function renameToNew(steps: files.Steps, from: string, to: string): Promise<void> {
   try {
-    await files.rename(from, to);
+    await steps.rename(from, to);
   } catch (error) {
     if (files.hasCode(error, 'ENOTEMPTY', 'EEXIST')) {
       throw new DepotError('FILE_EXISTS', undefined, { cause: error });

@@ -9,11 +9,14 @@ export class Workplace {
   readonly owner = ownerName();
   /** Whether files and folders are synced before a change is acknowledged. */
   readonly durable: boolean;
+  /** How the small steps of storing a new file are done. */
+  readonly steps: files.Steps;
   #opening: Promise<void> | undefined;
 
   constructor(layout: LocalLayout, durable: boolean) {
     this.layout = layout;
     this.durable = durable;
+    this.steps = durable ? files.durableSteps : files.quickSteps;
   }
 
   /** Where this process stages. */
@@ -38,7 +41,7 @@ export class Workplace {
     await this.open();
     const folder = `${this.folder}/${name}`;
     try {
-      await files.mkdir(folder);
+      await this.steps.mkdir(folder);
     } catch (error) {
       if (!files.hasCode(error, 'ENOENT')) throw error;
       await this.#makeOwnFolder();
