@@ -1,5 +1,6 @@
 /** Helpers for the tests of applications and of storages that others write. */
 export type { OpenStorage, StorageUnderTest } from './conformance/subject.js';
+export { type Fault, type FaultPoint, faultyStorage } from './faulty-storage.js';
 export {
   type ConformanceCase,
   type StorageConformanceOptions,
