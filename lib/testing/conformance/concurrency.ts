@@ -81,6 +81,21 @@ export const concurrency: Cases = {
     );
   },
 
+  'replace: never brings back a file that is deleted at the same moment': async (subject) => {
+    for (let turn = 0; turn < 5; turn++) {
+      const { id } = await subject.store('old');
+      const staged = await subject.storage.stage('new');
+      const replacing = subject.allow(staged.replace(id), ['FILE_NOT_FOUND', 'CONFLICT'], 'stage().replace');
+      await Promise.all([replacing, subject.storage.delete(id)]);
+      subject.equal(
+        await subject.storage.exists(id),
+        false,
+        'stage().replace',
+        'not bring back a deleted file',
+      );
+    }
+  },
+
   'delete: several at once': async (subject) => {
     const { id } = await subject.store('x');
     const deletions = [1, 2, 3, 4].map(() => subject.allow(subject.storage.delete(id), [], 'delete'));

@@ -30,6 +30,18 @@ const LARGE_RANGES: readonly ByteRange[] = [
   { start: LARGE - 300_000 },
 ];
 
+/** `Range` headers (RFC 9110 section 14.2), as clients may send them. */
+const HINTS = [
+  'bytes=0-9',
+  'bytes=10-',
+  'bytes=-5',
+  'bytes=-0',
+  'bytes=5000-',
+  'bytes=9-0',
+  'bytes=0-1,5-6',
+  'none',
+];
+
 const INVALID_RANGES: readonly ByteRange[] = [
   { start: -1 },
   { end: -1 },
@@ -77,6 +89,14 @@ export const ranges: Cases = {
     }
   },
 
+  'open: the hint of a range changes nothing of what can be read': async (subject) => {
+    const content = sampleBytes(SIZE);
+    const { id } = await subject.store(content);
+    for (const range of HINTS) await expectHinted(subject, id, range, content);
+    const empty = await subject.store('');
+    await expectHinted(subject, empty.id, 'bytes=0-', Buffer.alloc(0));
+  },
+
   'open: streams the part that is asked for': async (subject) => {
     const content = sampleBytes(LARGE);
     const { id } = await subject.store(content);
@@ -96,6 +116,23 @@ export const ranges: Cases = {
     }
   },
 };
+
+async function expectHinted(subject: Subject, id: string, range: string, content: Buffer): Promise<void> {
+  const opened = await subject.storage.open(id, { range });
+  try {
+    const bytes = Buffer.concat(await collect<Buffer>(opened.stream()));
+    subject.sameBytes(
+      bytes,
+      content,
+      'open().stream',
+      `give the whole content whatever the hint, here ${range}`,
+    );
+    const part = Buffer.concat(await collect<Buffer>(opened.stream({ start: 5, end: 104 })));
+    subject.sameBytes(part, content.subarray(5, 105), 'open().stream', `give any part, here after ${range}`);
+  } finally {
+    await opened.close();
+  }
+}
 
 async function expectPart(
   subject: Subject,

@@ -1,4 +1,5 @@
-import { PNG_HEAD, sampleBytes, sha256 } from './samples.js';
+import type { WrittenDetails } from '../../contract/staged-file.js';
+import { LARGE, PNG_HEAD, sampleBytes, sha256 } from './samples.js';
 import type { Cases, Subject } from './subject.js';
 
 /** Content in two phases: `stage`, then `commit`, `replace` or `discard`. */
@@ -115,6 +116,61 @@ export const staging: Cases = {
     });
   },
 
+  'stage: takes what will be said before the content has come': async (subject) => {
+    const options = { filename: 'early.css', contentType: 'text/x-early', metadata: { early: true } };
+    const content = sampleBytes(LARGE);
+    const asked: string[] = [];
+    const staged = await subject.storage.stage(content, {
+      checkType: () => void asked.push('checkType'),
+      expected: () => {
+        asked.push('expected');
+        return options;
+      },
+    });
+    subject.equal(asked[0], 'checkType', 'stage', 'ask for what is expected when the type was checked');
+    const file = await subject.storage.get(await staged.commit(options));
+    subject.sameBytes(await file.buffer(), content, 'stage().commit', 'keep the content');
+    const { filename, contentType, metadata } = file;
+    subject.equal({ filename, contentType, metadata }, options, 'stage().commit', 'keep what was expected');
+  },
+
+  'commit: what is said goes before what was expected, or fails with CONFLICT': async (subject) => {
+    const staged = await subject.storage.stage(sampleBytes(LARGE), {
+      expected: { filename: 'expected.css' },
+    });
+    const id = await subject.allow(staged.commit({ filename: 'said.gif' }), ['CONFLICT'], 'stage().commit');
+    if (id === undefined) return;
+    const file = await subject.storage.get(id);
+    subject.equal(file.filename, 'said.gif', 'stage().commit', 'keep the name that was said last');
+    subject.equal(file.contentType, 'image/gif', 'stage().commit', 'keep the type of that name');
+  },
+
+  'replace by staged content: takes what will be said before the content has come': async (subject) => {
+    const old = await subject.store('old', { filename: 'old.css', metadata: { old: true } });
+    const content = sampleBytes(LARGE);
+    const options = { metadata: { fresh: true } };
+    const staged = await subject.storage.stage(content, { expected: options, replaces: old });
+    await staged.replace(old, options);
+    const file = await subject.storage.get(old.id);
+    subject.sameBytes(await file.buffer(), content, 'stage().replace', 'give the file the new content');
+    subject.equal(
+      [file.filename, file.metadata],
+      ['old.css', options.metadata],
+      'stage().replace',
+      'keep the rest',
+    );
+  },
+
+  'commit, replace: tell the details of the file': async (subject) => {
+    const staged = await subject.storage.stage('first');
+    subject.equal(staged.details, undefined, 'stage().details', 'be nothing before commit');
+    const id = await staged.commit({ filename: 'told.css', metadata: { told: true } });
+    await expectTold(subject, id, staged.details, 'commit');
+    const second = await subject.storage.stage('second');
+    await second.replace(id, { filename: 'told.gif' });
+    await expectTold(subject, id, second.details, 'replace');
+  },
+
   'stage: several at once do not disturb each other': async (subject) => {
     const contents = [1, 2, 3, 4].map((seed) => sampleBytes(200_000 + seed, seed));
     const staged = await Promise.all(contents.map((content) => subject.storage.stage(content)));
@@ -133,6 +189,17 @@ export const staging: Cases = {
     }
   },
 };
+
+async function expectTold(
+  subject: Subject,
+  id: string,
+  told: WrittenDetails | undefined,
+  method: string,
+): Promise<void> {
+  const { filename, contentType, size, sha256, lastModified, metadata } = await subject.storage.stat(id);
+  const kept = { id, filename, contentType, size, sha256, lastModified, metadata };
+  subject.equal(told, kept, `stage().${method}`, 'tell in `details` what the file is');
+}
 
 async function expectText(subject: Subject, id: string, text: string): Promise<void> {
   const file = await subject.storage.get(id);
