@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as sdk from '@aws-sdk/client-s3';
 import { afterAll, describe, expect, jest, test } from '@jest/globals';
@@ -5,6 +6,7 @@ import { S3Bucket } from '../../lib/storages/s3/bucket.js';
 import { checkedOptions } from '../../lib/storages/s3/options.js';
 import { ABANDONED_AFTER, sweep } from '../../lib/storages/s3/sweep.js';
 import type { S3Storage } from '../../lib/storages/s3.js';
+import { FaultProxy } from '../support/fault-proxy.js';
 import { TestBucket } from '../support/s3.js';
 import { describeWith, startS3Server } from '../support/servers/index.js';
 
@@ -286,10 +288,34 @@ await describeWith('Objects of S3', [startS3Server], (server) => {
     );
 
     test('creates a small file', async () => {
-      const { storage } = open();
+      const proxy = await FaultProxy.start(server.endpoint);
+      const { storage, prefix } = open({ endpoint: proxy.url });
       await storage.create('x');
-      const requests = await requestsOf(() => storage.create('y'));
-      expect(requests).toEqual(['PutObjectCommand']);
+      const before = proxy.requests.length;
+      const id = await storage.create('y', { filename: "it's (1)*!.txt" });
+      const requests = proxy.requests.slice(before).filter((request) => !request.startsWith('GET'));
+      expect(requests).toEqual([`PUT /${bucket.name}/${prefix}${id}`]);
+      await storage.close();
+      await proxy.stop();
+    });
+
+    test.each(["it's (1)*!/", 'a b+c/ž&=?#/', ''])(
+      'creates a small file below the prefix %j',
+      async (folder) => {
+        const { storage, prefix, keys } = open({ prefix: `${randomUUID()}/${folder}` });
+        const id = await storage.create('x');
+        expect(await keys()).toEqual([prefix + id]);
+        expect(await (await fetch(await storage.url(id))).text()).toBe('x');
+      },
+    );
+
+    test('a client of the application has all requests', async () => {
+      const { storage } = open({ client: bucket.client });
+      await storage.create('x');
+      expect(await requestsOf(() => storage.create('y'))).toEqual(['PutObjectCommand']);
+      const content = await bytes(20 * MiB);
+      const file = await storage.get(await storage.create(chunks(content.byteLength)));
+      expect((await file.buffer()).equals(content)).toBe(true);
     });
   });
 

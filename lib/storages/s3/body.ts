@@ -28,10 +28,15 @@ export function addBody(stack: CommandStack, body: RequestBody): void {
     request.headers['x-amz-content-sha256'] = body.sha256 ?? 'UNSIGNED-PAYLOAD';
   };
   const attach = (request: HttpRequest) => {
-    request.body = body.chunks.length === 1 ? body.chunks[0] : new ChunkStream(body.chunks);
+    request.body = toSendable(body);
   };
   stack.add(onRequest(describe), { step: 'build', priority: 'low', name: 'depotDescribeBody' });
   stack.add(onRequest(attach), { step: 'deserialize', priority: 'low', name: 'depotAttachBody' });
+}
+
+/** The plain way, for clients of which nobody knows what they do with a body: they may compute a checksum. */
+export function giveBuffer(input: object, { chunks, byteLength }: RequestBody): void {
+  Object.assign(input, { Body: Buffer.concat(chunks, byteLength) });
 }
 
 function onRequest(act: (request: HttpRequest) => void) {
@@ -40,6 +45,11 @@ function onRequest(act: (request: HttpRequest) => void) {
       act(args.request as HttpRequest);
       return next(args);
     };
+}
+
+/** What Node's HTTP client sends; once. */
+export function toSendable({ chunks }: RequestBody): Buffer | Readable | undefined {
+  return chunks.length === 1 ? chunks[0] : new ChunkStream(chunks);
 }
 
 /** Buffers, one after the other. */

@@ -1,8 +1,10 @@
 import type * as Sdk from '@aws-sdk/client-s3';
 import { OptionalPeer } from '../../internal/peer.js';
-import { addBody, type CommandStack, type RequestBody } from './body.js';
+import { addBody, type CommandStack, giveBuffer, type RequestBody } from './body.js';
 import { isObjectMissing, isUnexplained, nameOf, statusOf, toStorageError } from './errors.js';
 import type { S3Settings } from './options.js';
+import { type Condition, isWriteRefused, type WriteParameters } from './parameters.js';
+import { SignedPut } from './signed-put.js';
 
 const sdkPeer = new OptionalPeer('@aws-sdk/client-s3', () => import('@aws-sdk/client-s3'));
 
@@ -21,6 +23,8 @@ export interface RequestOptions {
 interface Connection {
   readonly sdk: typeof Sdk;
   readonly client: Sdk.S3Client;
+  /** Absent with a client of the application's own, whose middlewares may matter. */
+  readonly signedPut: SignedPut | undefined;
 }
 
 /** A bucket, or the part of it below a prefix. The SDK is loaded, and the bucket made if it may be, at first use. */
@@ -57,7 +61,8 @@ export class S3Bucket {
       const { sdk, client } = await this.connect();
       signal?.throwIfAborted();
       const command = createCommand(sdk);
-      if (body) addBody(command.middlewareStack as unknown as CommandStack, body);
+      if (body && this.settings.client) giveBuffer(command.input, body);
+      else if (body) addBody(command.middlewareStack as unknown as CommandStack, body);
       const output = await client.send(command, signal && { abortSignal: signal });
       this.#isKnown = true;
       return output;
@@ -82,6 +87,20 @@ export class S3Bucket {
       if (isObjectMissing(error)) return undefined;
       throw error;
     }
+  }
+
+  /**
+   * Makes an object of what is in memory.
+   * @throws S3's own error where it refuses the condition: see `isWriteRefused`
+   */
+  async put(key: string, parameters: WriteParameters & Condition, body: RequestBody): Promise<void> {
+    const { signedPut } = await this.connect();
+    if (await signedPut?.attempt(key, parameters, body)) {
+      this.#isKnown = true;
+      return;
+    }
+    const object = { Bucket: this.settings.bucket, Key: key, ...parameters };
+    await this.send((sdk) => new sdk.PutObjectCommand(object), { body }, isWriteRefused);
   }
 
   /** That there is no such object is no error. */
@@ -126,7 +145,7 @@ export class S3Bucket {
       if (!this.settings.client) client.destroy();
       throw error;
     }
-    return { sdk, client };
+    return { sdk, client, signedPut: own ? undefined : new SignedPut(client, this.settings.bucket) };
   }
 
   /**

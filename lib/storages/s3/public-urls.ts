@@ -1,5 +1,5 @@
-import type { S3Client } from '@aws-sdk/client-s3';
 import type { S3Bucket } from './bucket.js';
+import { resolveEndpoint } from './signed-put.js';
 
 /** Where everybody can read objects, if they can. */
 export class PublicUrls {
@@ -24,23 +24,8 @@ export class PublicUrls {
     return base?.replace(/\/+$/, '');
   }
 
-  async #addressOf(Bucket: string): Promise<string> {
+  async #addressOf(bucket: string): Promise<string> {
     const { client } = await this.#bucket.connect();
-    const { config } = client;
-    const { url } = config.endpointProvider({
-      Bucket,
-      Region: await config.region(),
-      ForcePathStyle: config.forcePathStyle === true,
-      UseFIPS: await config.useFipsEndpoint(),
-      UseDualStack: await config.useDualstackEndpoint(),
-      ...(config.endpoint && { Endpoint: addressOf(await config.endpoint()) }),
-    });
-    return url.href;
+    return (await resolveEndpoint(client.config, bucket)).url.href;
   }
-}
-
-type Endpoint = Awaited<ReturnType<NonNullable<S3Client['config']['endpoint']>>>;
-
-function addressOf({ protocol, hostname, port, path }: Endpoint): string {
-  return `${protocol}//${hostname}${port === undefined ? '' : `:${port}`}${path}`;
 }

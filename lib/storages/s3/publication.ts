@@ -3,7 +3,7 @@ import type { RequestBody } from './body.js';
 import type { S3Bucket } from './bucket.js';
 import { copyObject } from './copy-object.js';
 import type { MultipartUpload } from './multipart-upload.js';
-import { type Condition, isWriteRefused, type WriteParameters } from './parameters.js';
+import type { Condition, WriteParameters } from './parameters.js';
 
 /** How staged content becomes an object. */
 export interface Publication {
@@ -37,12 +37,8 @@ export class SinglePut implements Publication {
 
   async write(condition: Condition): Promise<void> {
     const { bucket, details, parameters } = this.#target;
-    const object = { Bucket: bucket.settings.bucket, Key: bucket.key(details.id), ...parameters };
-    await bucket.send(
-      (sdk) => new sdk.PutObjectCommand({ ...object, ...condition }),
-      { body: { ...this.#body, sha256: details.sha256 } },
-      isWriteRefused,
-    );
+    const body = { ...this.#body, sha256: details.sha256 };
+    await bucket.put(bucket.key(details.id), { ...parameters, ...condition }, body);
   }
 
   async settle(): Promise<void> {}

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { ExpectedFile, NewFileDetails, StagingArea, StagingOptions } from '../../contract/storage.js';
 import type { FileDetails } from '../../contract/stored-file.js';
@@ -27,7 +27,7 @@ const ONE_BUFFER_BYTES = 1024 * 1024;
 export class S3StagingArea implements StagingArea {
   readonly #bucket: S3Bucket;
   readonly #options: StagingOptions;
-  readonly #revision = randomBytes(12).toString('base64url');
+  readonly #revision = randomUUID();
   #file: ExpectedFile | undefined;
   #held: RequestBody | undefined;
   #upload: MultipartUpload | undefined;
