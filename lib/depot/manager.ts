@@ -120,7 +120,7 @@ export class DepotManager implements StorageDirectory {
    */
   async create(content: Content, options: CreateFileOptions = {}): Promise<FileInfo> {
     const { name, storage } = this.#find(options.storage);
-    const staged = await storage.stage(content, options);
+    const staged = await storage.stage(content, { ...options, expected: options });
     await staged.commit(options);
     return this.#inform(name, staged);
   }
@@ -131,8 +131,8 @@ export class DepotManager implements StorageDirectory {
    */
   async replace(path: string, content: Content, options: ReplaceOptions = {}): Promise<FileInfo> {
     const { name, storage, id } = this.#locate(path);
-    await storage.stat(id, options);
-    const staged = await storage.stage(content, options);
+    const replaces = await storage.stat(id, options);
+    const staged = await storage.stage(content, { ...options, expected: options, replaces });
     await staged.replace(id, options);
     return this.#inform(name, staged);
   }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { FileStorage, OpenFile, ReadOptions } from '../contract/storage.js';
+import type { FileStorage, OpenFile, OpenOptions, ReadOptions } from '../contract/storage.js';
 import type { StoredFile } from '../contract/stored-file.js';
 import { DepotError, isDepotError } from '../errors.js';
 import type { Departure } from './departure.js';
@@ -74,7 +74,7 @@ class Delivery {
   async #planByDetails(): Promise<ResponsePlan | undefined> {
     const { settings } = this.#context;
     const { capabilities } = this.#storage;
-    const mayRedirect = settings.redirect && capabilities.has('url');
+    const mayRedirect = capabilities.has('url') && this.#isToRedirect();
     const mayHandOver = settings.sendfile && capabilities.has('localPath');
     if (!mayRedirect && (mayHandOver || !asksForNoContent(this.#request))) return undefined;
     const file = await this.#storage.get(this.#id, this.#readOptions());
@@ -85,7 +85,7 @@ class Delivery {
 
   async #sendContent(): Promise<void> {
     const { settings, res } = this.#context;
-    const open = await this.#storage.open(this.#id, this.#readOptions());
+    const open = await this.#storage.open(this.#id, this.#openOptions());
     try {
       await this.#authorize(open.file);
       const plan = this.#planHandover(open) ?? planResponse(this.#request, open.file, settings);
@@ -99,6 +99,20 @@ class Delivery {
   /** What lies on this machine is there at once, and is not worth a signal. */
   #readOptions(): ReadOptions {
     return this.#storage.capabilities.has('localPath') ? {} : { signal: this.#context.departure.signal };
+  }
+
+  /** With the range that is likely to be sent. */
+  #openOptions(): OpenOptions {
+    const { method, headers } = this.#request;
+    const isHint = method === 'GET' && headers['if-range'] === undefined;
+    const options = this.#readOptions();
+    return isHint && options.signal ? { ...options, range: headers.range } : options;
+  }
+
+  /** What is said of the storage goes before what is said of all. */
+  #isToRedirect(): boolean {
+    const { serve } = this.#storage;
+    return serve === 'auto' ? this.#context.settings.redirect : serve === 'redirect';
   }
 
   async #planRedirect(file: StoredFile): Promise<ResponsePlan | undefined> {

@@ -5,7 +5,7 @@ import { assertFileId } from '../contract/file-id.js';
 import { type FileInfo, toFileInfo } from '../contract/file-info.js';
 import { checkedMetadata } from '../contract/metadata.js';
 import type { CommitOptions, StagedFile } from '../contract/staged-file.js';
-import type { FileStorage } from '../contract/storage.js';
+import type { FileStorage, StageOptions } from '../contract/storage.js';
 import type { StorageDirectory } from '../contract/storage-directory.js';
 import type { FileDetails } from '../contract/stored-file.js';
 import { DepotError } from '../errors.js';
@@ -113,10 +113,23 @@ export class UploadBatch {
       checkType: (detected) => {
         mimetype = this.#contentType(arrival, detected);
       },
+      ...this.#expectation(arrival, () => mimetype),
     });
     const { size, sha256, detectedType } = staged;
     const file = { ...arrival.file, mimetype, size, sha256, detectedType };
     return { file, info: {} as FileInfo, arrival, storageName, storage, staged };
+  }
+
+  /** All that `commit` will say, unless the application has to be asked when the content is there. */
+  #expectation(
+    { filename, target }: Arrival,
+    contentType: () => string,
+  ): Pick<StageOptions, 'expected' | 'replaces'> {
+    const { id, filename: givenName, metadata } = this.#rules.files;
+    if (typeof id === 'function' || typeof givenName === 'function' || typeof metadata === 'function')
+      return {};
+    const expected = () => ({ id, filename: givenName ?? filename, contentType: contentType(), metadata });
+    return { expected, replaces: target?.details };
   }
 
   async #storageName({ file, target }: Arrival): Promise<string> {
