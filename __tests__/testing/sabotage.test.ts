@@ -1,14 +1,17 @@
 import { Readable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
+import type { Capabilities } from '../../lib/contract/capabilities.js';
 import type { Content } from '../../lib/contract/content.js';
 import type { CommitOptions, FileOptions, FileOrId, StagedFile } from '../../lib/contract/staged-file.js';
 import type {
   CreateOptions,
   ListOptions,
   OpenFile,
+  OpenOptions,
   ReplaceOptions,
   StageOptions,
   StagingArea,
+  StagingOptions,
 } from '../../lib/contract/storage.js';
 import { type FileDetails, StoredFile, type StreamOptions } from '../../lib/contract/stored-file.js';
 import { DepotError } from '../../lib/errors.js';
@@ -18,18 +21,52 @@ import { storageConformance } from '../../lib/testing/index.js';
 /** Milliseconds after which a broken storage counts as hanging. */
 const PATIENCE = 3_000;
 
-/** The names of the cases that a storage does not pass; stops at the first. */
-async function firstFailure(Storage: new () => MemoryStorage, timeout?: number): Promise<string | undefined> {
-  const openStorage = async () => ({ storage: new Storage() });
+interface Failure {
+  /** The name of the case. */
+  readonly name: string;
+  readonly message: string;
+}
+
+/** What the first case says that a storage does not pass. */
+async function firstFailure(
+  Storage: new () => MemoryStorage,
+  timeout?: number,
+): Promise<Failure | undefined> {
+  const openStorage = async () => {
+    const storage = new Storage();
+    return { storage, ...(storage instanceof WatchedStorage && { leftovers: storage.leftovers }) };
+  };
   for (const { name, skip, run } of storageConformance({ openStorage, ...(timeout && { timeout }) })) {
     if (skip !== undefined) continue;
     try {
       await run();
-    } catch {
-      return name;
+    } catch (error) {
+      return { name, message: (error as Error).message };
     }
   }
   return undefined;
+}
+
+/** A storage that knows which of its staging areas are still in use. */
+class WatchedStorage extends MemoryStorage {
+  readonly #areas = new Set<StagingArea>();
+  readonly leftovers = async () => [...this.#areas].map(() => 'a staging area');
+
+  protected override openStaging(): StagingArea {
+    const area = super.openStaging();
+    this.#areas.add(area);
+    const leaving = async (ending: Promise<void>) => {
+      await ending;
+      this.#areas.delete(area);
+    };
+    return {
+      write: (chunks, byteLength) => area.write(chunks, byteLength),
+      finish: () => area.finish(),
+      commit: (details) => leaving(area.commit(details)),
+      replace: (details, old) => leaving(area.replace(details, old)),
+      discard: () => leaving(area.discard()),
+    };
+  }
 }
 
 /** A storage whose files are told otherwise than they are. */
@@ -281,6 +318,111 @@ const MUTATIONS: Record<string, new () => MemoryStorage> = {
       return { ...(await super.open(fileOrId)), close };
     }
   },
+  'discards nothing': class extends WatchedStorage {
+    protected override openStaging(): StagingArea {
+      return { ...super.openStaging(), discard: async () => {} };
+    }
+  },
+  'keeps the buffers that it is given': class extends MemoryStorage {
+    protected override openStaging(): StagingArea {
+      const kept: Buffer[] = [];
+      const area = super.openStaging();
+      const passOn = () => area.write(kept, 0);
+      return {
+        write: async (chunks) => void kept.push(...chunks),
+        finish: () => area.finish(),
+        commit: (details) => passOn().then(() => area.commit(details)),
+        replace: (details, old) => passOn().then(() => area.replace(details, old)),
+        discard: () => area.discard(),
+      };
+    }
+  },
+  'asks what is expected before the type is known': class extends MemoryStorage {
+    protected override openStaging({ expected }: StagingOptions = {}): StagingArea {
+      expected?.();
+      return super.openStaging();
+    }
+  },
+  'does not give up a look-up': class extends MemoryStorage {
+    override stat(fileOrId: FileOrId): Promise<FileDetails> {
+      return super.stat(fileOrId);
+    }
+  },
+  'does not give up a stream': class extends MemoryStorage {
+    protected override openStream(details: FileDetails, { start, end }: StreamOptions): Readable {
+      return super.openStream(details, { start, end });
+    }
+  },
+  'does not give up a list': class extends MemoryStorage {
+    override list({ prefix, after }: ListOptions = {}): AsyncIterable<string> {
+      return super.list({ prefix, after });
+    }
+  },
+  'lists only once': class extends MemoryStorage {
+    #all: AsyncIterable<string> | undefined;
+
+    override list(options: ListOptions = {}): AsyncIterable<string> {
+      if (Object.keys(options).length > 0) return super.list(options);
+      this.#all ??= super.list();
+      return this.#all;
+    }
+  },
+  'gives nothing of a file that is gone': class extends MemoryStorage {
+    protected override openStream(details: FileDetails, options: StreamOptions): Readable {
+      const stream = super.openStream(details, options);
+      return Readable.from(
+        stream
+          .toArray()
+          .catch(() => [])
+          .then((chunks) => [Buffer.concat(chunks)]) as never,
+      );
+    }
+  },
+  'gives new content for an old file': class extends MemoryStorage {
+    protected override openStream({ id }: FileDetails, options: StreamOptions): Readable {
+      const find = () => super.readDetails(id);
+      const open = (details: FileDetails) => super.openStream(details, options);
+      return Readable.from(
+        (async function* () {
+          yield* open(await find());
+        })(),
+      );
+    }
+  },
+  'has URLs that lead nowhere': class extends MemoryStorage {
+    override readonly capabilities: Capabilities = new Set(['anyId', 'url']);
+
+    override async url(fileOrId: FileOrId): Promise<string | undefined> {
+      await super.url(fileOrId);
+      return 'http://127.0.0.1:9/';
+    }
+  },
+  'has no path where it says so': class extends MemoryStorage {
+    override readonly capabilities: Capabilities = new Set(['anyId', 'localPath']);
+  },
+  'takes ids that it says it does not take': class extends MemoryStorage {
+    override readonly capabilities: Capabilities = new Set();
+  },
+  'reads past the length that is asked for': class extends MemoryStorage {
+    override async open(fileOrId: FileOrId): Promise<OpenFile> {
+      const open = await super.open(fileOrId);
+      const content = await open.file.buffer();
+      const read = async (buffer: Buffer, _length: number, position: number) =>
+        content.copy(buffer, 0, position);
+      return { ...open, read };
+    }
+  },
+  'treats a hint as all there is': class extends MemoryStorage {
+    override async open(fileOrId: FileOrId, { range }: OpenOptions = {}): Promise<OpenFile> {
+      const open = await super.open(fileOrId);
+      return range ? { ...open, stream: () => open.stream({ start: 0, end: 9 }) } : open;
+    }
+  },
+  hangs: class extends MemoryStorage {
+    override async exists(): Promise<boolean> {
+      return new Promise(() => {});
+    }
+  },
   'cannot be checked': class extends MemoryStorage {
     override async check(): Promise<void> {
       throw new DepotError('STORAGE_UNAVAILABLE');
@@ -289,9 +431,30 @@ const MUTATIONS: Record<string, new () => MemoryStorage> = {
 };
 
 describe('the conformance suite', () => {
-  test('passes a storage that works', async () => {
-    await expect(firstFailure(MemoryStorage)).resolves.toBeUndefined();
-  }, 60_000);
+  test.each([MemoryStorage, WatchedStorage])('passes %p', async (Storage) => {
+    await expect(firstFailure(Storage)).resolves.toBeUndefined();
+  });
+
+  test('names the class, the method and what it must do', async () => {
+    class Backwards extends MemoryStorage {
+      override async *list(): AsyncIterable<string> {
+        yield* (await Readable.from(super.list()).toArray()).reverse();
+      }
+    }
+    const message = 'Backwards.list() must give ids in ascending order of their characters, each once';
+    await expect(firstFailure(Backwards)).resolves.toMatchObject({ message });
+  });
+
+  test('names the class and the case where something fails that must not', async () => {
+    class Closed extends MemoryStorage {
+      override async stat(): Promise<FileDetails> {
+        throw new DepotError('STORAGE_UNAVAILABLE', 'Come back tomorrow');
+      }
+    }
+    const name = 'create: keeps content, size and digest';
+    const message = `Closed, ${name}: DepotError STORAGE_UNAVAILABLE: Come back tomorrow`;
+    await expect(firstFailure(Closed)).resolves.toEqual({ name, message });
+  });
 
   test.each(Object.entries(MUTATIONS))('notices a storage that %s', async (_fault, Storage) => {
     await expect(firstFailure(Storage, PATIENCE)).resolves.toBeDefined();

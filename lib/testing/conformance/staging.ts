@@ -21,6 +21,15 @@ export const staging: Cases = {
     }
   },
 
+  'stage: does not keep the buffers that it was given': async (subject) => {
+    const content = sampleBytes(1000);
+    const given = Buffer.from(content);
+    const staged = await subject.storage.stage(given);
+    given.fill(0);
+    const file = await subject.storage.get(await staged.commit());
+    subject.sameBytes(await file.buffer(), content, 'stage', 'not share memory with its caller');
+  },
+
   'stage: makes nothing that readers see': async (subject) => {
     await subject.leavesNothing('stage', 'before commit', async () => {
       const before = await subject.ids();
