@@ -47,7 +47,7 @@ export interface S3StorageOptions {
   readonly createBucket?: boolean | undefined;
   /** How files come to clients: `stream` never sends them on to S3. @default 'auto' */
   readonly serve?: 'auto' | 'redirect' | 'stream' | undefined;
-  /** Bytes: what is larger is uploaded in parts of this size, at most 10,000. @default 8388608 */
+  /** Bytes: what is larger is uploaded in parts of this size, at most 10,000. @default 6291456 */
   readonly partSize?: number | undefined;
   /** Parts of a file that are uploaded at once. @default 2 */
   readonly queueSize?: number | undefined;
@@ -66,7 +66,7 @@ const DEFAULTS = {
   policy: 'private',
   createBucket: false,
   serve: 'auto',
-  partSize: 8 * 1024 * 1024,
+  partSize: 6 * 1024 * 1024,
   queueSize: 2,
   conditionalWrites: true,
   maxAttempts: 5,
