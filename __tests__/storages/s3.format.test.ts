@@ -71,7 +71,11 @@ await describeWith(
     }
 
     test('what we write, Python reads', async () => {
-      const id = await storage.create('naše', { filename: NAME, contentType: 'text/x-a', metadata: { a: 1 } });
+      const id = await storage.create('naše', {
+        filename: NAME,
+        contentType: 'text/x-a',
+        metadata: { a: 1 },
+      });
       expect(await inPython({ do: 'read', id })).toEqual({ ...(await here(id)), listed: true });
     });
 
