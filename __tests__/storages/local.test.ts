@@ -1,6 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { afterAll } from '@jest/globals';
 import { LocalStorage } from '../../lib/storages/local.js';
 import { runConformance } from '../support/run-conformance.js';
@@ -15,9 +15,15 @@ const storages = (['fsync', 'rename'] as const).map((durability) => ({
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+/** What is staged: `<owner>/<folder>` and below. */
+async function stagedIn(storage: LocalStorage): Promise<string[]> {
+  const names = await readdir(join(storage.storagePath, '.staging'), { recursive: true });
+  return names.filter((name) => name.includes(sep));
+}
+
 for (const { durability, storage } of storages) {
   runConformance(`LocalStorage (${durability})`, {
-    openStorage: async () => ({ storage }),
+    openStorage: async () => ({ storage, leftovers: () => stagedIn(storage) }),
     openUnavailable: async () => ({ storage: new LocalStorage({ storagePath: blocked, durability }) }),
   });
 }

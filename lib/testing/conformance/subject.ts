@@ -146,7 +146,7 @@ export class Subject {
   }
 
   async assertNoLeftovers(): Promise<void> {
-    const leftovers = await this.#leftovers();
+    const leftovers = [...(await this.#leftovers())];
     assert.deepEqual(leftovers, [], this.must('stage', 'leave nothing behind of what did not become a file'));
   }
 }
