@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { setMaxListeners } from 'node:events';
 import type { Readable } from 'node:stream';
 import type { Request } from 'express';
 import { assertFileId } from '../contract/file-id.js';
@@ -58,6 +59,8 @@ export class UploadBatch {
     this.#directory = directory;
     this.#rules = rules;
     this.#request = request;
+    // Each file of the request listens.
+    setMaxListeners(0, this.#abort.signal);
   }
 
   get isEmpty(): boolean {
