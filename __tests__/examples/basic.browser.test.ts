@@ -93,8 +93,10 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
     await session.send('Network.emulateNetworkConditions', conditions);
   }
 
+  /** Folders that go while they are read are looked at again. */
   async function filesOnDisk(): Promise<string[]> {
-    const entries = await readdir(join(folder, 'depot'), { recursive: true, withFileTypes: true });
+    const read = () => readdir(join(folder, 'depot'), { recursive: true, withFileTypes: true });
+    const entries = await read().catch(read);
     return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
   }
 
