@@ -57,7 +57,8 @@ export function replaceFile(workplace: Workplace, folder: string, details: NewDe
     } finally {
       await settleReplacement(workplace, replacement);
     }
-    if (workplace.durable) await files.syncFolder(workplace.layout.folder(id));
+    // Whoever deletes the file from here on deletes what was replaced already.
+    if (workplace.durable) await files.ignoring(files.syncFolder(workplace.layout.folder(id)), 'ENOENT');
   });
 }
 
