@@ -170,10 +170,13 @@ function describeNetwork({ server, db }: TestDatabase): void {
       return { proxy, storage };
     }
 
-    /** What may still arrive is swept later, as if its writer had died. */
+    /** What was under way may still arrive; it is swept later, as if its writer had died. */
     async function sweepLater(): Promise<void> {
-      await db.collection('filedepot.intents').updateMany({}, AGED);
-      await new Intents(new Database({ db }, 'filedepot')).sweep();
+      await until(async () => {
+        await db.collection('filedepot.intents').updateMany({}, AGED);
+        await new Intents(new Database({ db }, 'filedepot')).sweep();
+        return (await leftoversOf(db)).length === 0;
+      }, 'a sweep that leaves nothing');
     }
 
     async function expectWholeOrUnavailable(storage: GridFSStorage, outcome: string | DepotError) {

@@ -7,7 +7,7 @@ import type { Database } from './database.js';
 import { type ChunkDocument, type ContentKey, whileUnchanged } from './documents.js';
 
 /** Bytes that are asked for at once. A stream holds twice as much. */
-const BATCH_BYTES = 2 * 1024 * 1024;
+const BATCH_BYTES = 3 * 1024 * 1024;
 
 /** Chunks that are just being moved are looked for so often. */
 const ATTEMPTS = 5;

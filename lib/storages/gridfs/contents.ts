@@ -35,7 +35,11 @@ export async function insertChunks(
       revision: owner.revision,
     });
   }
-  if (documents.length > 0) await chunks.insertMany(documents, session ? { session } : {});
+  const options = session ? { session } : {};
+  const [only] = documents;
+  // A bulk of one costs more than the one.
+  if (only && documents.length === 1) await chunks.insertOne(only, options);
+  else if (only) await chunks.insertMany(documents, options);
 }
 
 /** Deletes the chunks of a content, and of no other. */

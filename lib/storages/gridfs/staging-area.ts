@@ -27,8 +27,14 @@ export class GridFSStagingArea implements StagingArea {
   readonly #publication: Publication;
   readonly #sizes: StagingSizes;
   #revision: ObjectId | undefined;
-  /** Bytes that are not at the server: all, or those after the last whole chunk. */
-  #rest: Buffer = NOTHING;
+  /** Small content, as long as nothing was sent. */
+  #held: Buffer = NOTHING;
+  /** The piece that is being filled, and one to be filled next: new ones each time would keep the collector busy. */
+  #piece: Buffer | undefined;
+  #spare: Buffer | undefined;
+  #filled = 0;
+  /** The piece that is on its way while the next one is filled. */
+  #sending: Promise<void> | undefined;
   #chunksSent = 0;
   /** What may be at the server is not known. */
   #isUncertain = false;
@@ -48,13 +54,15 @@ export class GridFSStagingArea implements StagingArea {
     return this.#revision?.toHexString();
   }
 
-  write(chunks: readonly Buffer[]): Promise<void> {
+  write(chunks: readonly Buffer[], byteLength: number): Promise<void> {
     return this.#guard(async () => {
-      const { chunkSize, pieceSize } = this.#sizes;
-      const isFirst = this.#chunksSent === 0 && this.#rest.byteLength === 0;
-      this.#rest = Buffer.concat([this.#rest, ...chunks]);
-      const { byteLength } = this.#rest;
-      if (!isFirst || byteLength > 2 * pieceSize) await this.#send(byteLength - (byteLength % chunkSize));
+      if (this.#canHold(byteLength)) {
+        this.#held = Buffer.concat(chunks);
+        return;
+      }
+      const held = this.#held;
+      this.#held = NOTHING;
+      for (const chunk of [held, ...chunks]) await this.#append(chunk);
     });
   }
 
@@ -62,7 +70,9 @@ export class GridFSStagingArea implements StagingArea {
     return this.#guard(async () => {
       await this.#database.openForWriting();
       await this.#begin();
-      if (this.#chunksSent > 0) await this.#send(this.#rest.byteLength);
+      if (this.#filled > 0) await this.#send();
+      await this.#sending;
+      this.#releasePieces();
     });
   }
 
@@ -86,7 +96,9 @@ export class GridFSStagingArea implements StagingArea {
 
   /** What cannot be removed now is left to the sweep. */
   async discard(): Promise<void> {
-    this.#rest = NOTHING;
+    this.#held = NOTHING;
+    await this.#sending?.catch(() => {});
+    this.#releasePieces();
     const revision = this.#revision;
     if (!revision || (this.#chunksSent === 0 && !this.#fileId)) return;
     try {
@@ -111,27 +123,49 @@ export class GridFSStagingArea implements StagingArea {
     return this.#revision;
   }
 
-  /** Sends whole chunks, or all that is left. */
-  async #send(byteLength: number): Promise<void> {
-    if (byteLength === 0) return;
-    const { pieceSize } = this.#sizes;
-    for (let start = 0; start < byteLength; start += pieceSize) {
-      await this.#sendPiece(this.#rest.subarray(start, Math.min(start + pieceSize, byteLength)));
-    }
-    // A copy: the whole piece would stay in memory behind its last bytes.
-    this.#rest = Buffer.from(this.#rest.subarray(byteLength));
+  #canHold(byteLength: number): boolean {
+    const isFirst = this.#piece === undefined && this.#held.byteLength === 0;
+    return isFirst && byteLength <= 2 * this.#sizes.pieceSize;
   }
 
-  async #sendPiece(piece: Buffer): Promise<void> {
+  async #append(bytes: Buffer): Promise<void> {
+    this.#piece ??= Buffer.allocUnsafeSlow(this.#sizes.pieceSize);
+    for (let start = 0; start < bytes.byteLength; ) {
+      const copied = bytes.copy(this.#piece, this.#filled, start);
+      start += copied;
+      this.#filled += copied;
+      if (this.#filled === this.#piece.byteLength) await this.#send();
+    }
+  }
+
+  /** Sends the piece as far as it is filled, when the one before has arrived. */
+  async #send(): Promise<void> {
+    await this.#sending;
+    const piece = this.#piece ?? NOTHING;
+    this.#sending = this.#insert(piece.subarray(0, this.#filled));
+    // Whoever awaits it next sees its failure.
+    this.#sending.catch(() => {});
+    this.#piece = this.#spare ?? Buffer.allocUnsafeSlow(piece.byteLength);
+    this.#spare = piece;
+    this.#filled = 0;
+  }
+
+  /** Whole chunks, but for the last one of all. */
+  async #insert(bytes: Buffer): Promise<void> {
     const { chunkSize } = this.#sizes;
     const bucket = await this.#database.openForWriting();
     const revision = await this.#begin();
     const first = this.#chunksSent;
-    this.#chunksSent += Math.ceil(piece.byteLength / chunkSize);
+    this.#chunksSent += Math.ceil(bytes.byteLength / chunkSize);
     if (first === 0) await this.#intents.begin(revision, { fileId: revision, contents: [revision] });
     this.#isUncertain = true;
-    await insertChunks(bucket, { fileId: revision, revision }, piece, { chunkSize, first });
+    await insertChunks(bucket, { fileId: revision, revision }, bytes, { chunkSize, first });
     this.#isUncertain = false;
+  }
+
+  #releasePieces(): void {
+    this.#piece = undefined;
+    this.#spare = undefined;
   }
 
   async #stagedFor(id: string) {
@@ -139,7 +173,7 @@ export class GridFSStagingArea implements StagingArea {
     const { driver } = await this.#database.open();
     const revision = await this.#begin();
     this.#fileId = driver.ObjectId.createFromHexString(id);
-    const held = this.#chunksSent === 0 ? this.#rest : undefined;
+    const held = this.#chunksSent === 0 ? this.#held : undefined;
     return { revision, held, chunkSize: this.#sizes.chunkSize };
   }
 
