@@ -81,7 +81,7 @@ describe('a new file', () => {
       sha256,
       metadata: { by: 'test' },
     });
-    expect(await (await temporary.storage.get('my-id')).buffer()).toEqual(content);
+    expect((await (await temporary.storage.get('my-id')).buffer()).equals(content)).toBe(true);
   });
 
   test('may have its options by functions', async () => {
