@@ -11,6 +11,12 @@ import { summarize } from './statistics.js';
 /** @typedef {import('./types.js').Run} Run */
 
 /**
+ * From here on files stay until the end of the scenario: ext4 does not use the inodes of files that were just deleted, and
+ * searching for others would burden whoever makes the most files.
+ */
+const MANY_FILES = 100;
+
+/**
  * Measures the candidates of a scenario, interleaved; every round begins with another one.
  * @param {Scenario} scenario
  * @param {{ folder: string, rounds: number, onRun: (candidate: string, round: number, run: Run) => void }} options
@@ -18,18 +24,16 @@ import { summarize } from './statistics.js';
 export async function measureScenario(scenario, { folder, rounds, onRun }) {
   const shared = join(folder, 'shared');
   const client = startLoadGenerator();
+  const { candidates } = scenario;
   /** @type {Map<string, Run[]>} */
-  const runs = new Map(scenario.candidates.map(({ name }) => [name, []]));
+  const runs = new Map(candidates.map(({ name }) => [name, []]));
   try {
     mkdirSync(shared, { recursive: true });
     await scenario.prepare?.(shared);
     for (let round = 0; round < rounds; round += 1) {
-      for (const candidate of rotated(scenario.candidates, round)) {
-        const run = await measureCandidate(scenario, candidate, {
-          folder: join(folder, 'run'),
-          shared,
-          client,
-        });
+      for (const candidate of rotated(candidates, round)) {
+        const home = join(folder, `run-${candidates.indexOf(candidate)}-${round}`);
+        const run = await measureCandidate(scenario, candidate, { folder: home, shared, client });
         runs.get(candidate.name)?.push(run);
         onRun(candidate.name, round, run);
       }
@@ -52,7 +56,7 @@ function startLoadGenerator() {
  * @param {Scenario} scenario @param {Candidate} candidate @param {Context} context @returns {Promise<Run>}
  */
 async function measureCandidate(scenario, candidate, context) {
-  clean(context.folder);
+  settleDisk();
   const subject = await candidate.start(context);
   try {
     await subject.warmUp();
@@ -73,13 +77,12 @@ async function measureCandidate(scenario, candidate, context) {
     };
   } finally {
     await subject.stop();
-    clean(context.folder);
+    if (scenario.operations < MANY_FILES) rmSync(context.folder, { recursive: true, force: true });
   }
 }
 
-/** Removes a run's files, and waits until the disk has nothing left to do. @param {string} folder */
-function clean(folder) {
-  rmSync(folder, { recursive: true, force: true });
+/** Waits until the disk has nothing left to do. */
+function settleDisk() {
   if (process.platform !== 'win32') execFileSync('sync');
 }
 
