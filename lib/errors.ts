@@ -10,6 +10,9 @@ const ERROR_TABLE = {
   FILE_EXISTS: { status: 409, title: 'A file with this id exists' },
   CONFLICT: { status: 409, title: 'The file is being changed by somebody else' },
   FORBIDDEN: { status: 403, title: 'Access denied' },
+  URL_NOT_SIGNED: { status: 403, title: 'Only a signed URL gives this file' },
+  URL_INVALID: { status: 403, title: 'The signature does not belong to this URL' },
+  URL_EXPIRED: { status: 403, title: 'The signed URL has expired' },
   PRECONDITION_FAILED: { status: 412, title: 'Precondition failed' },
   RANGE_NOT_SATISFIABLE: { status: 416, title: 'Range not satisfiable' },
 
@@ -31,6 +34,11 @@ const ERROR_TABLE = {
   UPLOAD_ABORTED: { status: 400, title: 'Upload aborted' },
   UPLOAD_TIMEOUT: { status: 408, title: 'Upload timed out' },
   INVALID_METADATA: { status: 400, title: 'Invalid metadata' },
+
+  ATTACHMENT_CONFLICT: { status: 409, title: 'The attachment was given up while it was being saved' },
+  ATTACHMENT_PENDING: { status: 500, title: 'The attachment is not saved yet' },
+  ATTACHMENT_UNSUPPORTED: { status: 500, title: 'Attachments cannot follow this operation' },
+  INVALID_ATTACHMENT: { status: 500, title: 'Not an attachment' },
 
   INVALID_CONTENT: { status: 500, title: 'Not something that can be stored' },
   INVALID_OPTION: { status: 500, title: 'Invalid option' },
@@ -69,9 +77,13 @@ export class DepotError extends Error {
 
 /** Thrown where a file is asked for that the storage does not have; code `FILE_NOT_FOUND`. */
 export class FileNotFoundError extends DepotError {
-  constructor(id: string, options?: { cause?: unknown }) {
+  /** What is missing of a file of which a part is there, for the log: it is no file, but something is wrong. */
+  readonly damage: string | undefined;
+
+  constructor(id: string, options: { cause?: unknown; damage?: string } = {}) {
     super('FILE_NOT_FOUND', `There is no file ${JSON.stringify(id)}`, options);
     this.name = 'FileNotFoundError';
+    this.damage = options.damage;
   }
 }
 

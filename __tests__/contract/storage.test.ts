@@ -29,7 +29,7 @@ class NotedStorage extends FileStorage {
   readonly kept: NewFileDetails[] = [];
   staging: StagingOptions = {};
   failing: Partial<Record<keyof StagingArea | 'openStaging', Error>> = {};
-  newId: string | undefined;
+  areaId: string | undefined;
 
   async check(): Promise<void> {}
 
@@ -41,7 +41,7 @@ class NotedStorage extends FileStorage {
       this.kept.push(details);
     };
     return {
-      newId: this.newId,
+      newId: this.areaId,
       // Not async: what it throws, it throws at once.
       write: () => Promise.resolve(this.#note('write')),
       finish: async () => this.#note('finish'),
@@ -115,7 +115,7 @@ describe('what is asked of a backend', () => {
 
   test('with the id that it makes, unless another one is wanted', async () => {
     const storage = new NotedStorage();
-    storage.newId = 'made-by-the-backend';
+    storage.areaId = 'made-by-the-backend';
     await expect(storage.create('content')).resolves.toBe('made-by-the-backend');
     await expect(storage.create('content', { id: 'mine' })).resolves.toBe('mine');
   });

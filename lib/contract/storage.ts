@@ -137,6 +137,11 @@ export abstract class FileStorage {
   /** Bytes in which content is handed to the staging area. */
   protected readonly pieceSize: number = DEFAULT_PIECE_SIZE;
 
+  /** An id for a new file, in the storage's own form, before there is a file. */
+  newId(): string {
+    return createFileId();
+  }
+
   protected abstract openStaging(options: StagingOptions): StagingArea;
   protected abstract readDetails(id: string, options: ReadOptions): Promise<FileDetails>;
   protected abstract openStream(details: FileDetails, options: StreamOptions): Readable;

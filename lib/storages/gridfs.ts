@@ -8,7 +8,7 @@ import { ContentStream } from './gridfs/content-stream.js';
 import { type Bucket, Database, type DatabaseSource } from './gridfs/database.js';
 import { type ContentKey, contentKeyOf, type FileDocument, parseDetails } from './gridfs/documents.js';
 import { Intents } from './gridfs/intents.js';
-import { isObjectId, rangeOf } from './gridfs/object-ids.js';
+import { createObjectId, isObjectId, rangeOf } from './gridfs/object-ids.js';
 import { Publication } from './gridfs/publication.js';
 import { GridFSStagingArea } from './gridfs/staging-area.js';
 
@@ -89,6 +89,10 @@ export class GridFSStorage extends FileStorage {
     this.#database = new Database(sourceOf(options), collection);
     this.#intents = new Intents(this.#database);
     this.#publication = new Publication(this.#database, this.#intents);
+  }
+
+  override newId(): string {
+    return createObjectId();
   }
 
   async check(): Promise<void> {

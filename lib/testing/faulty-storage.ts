@@ -109,6 +109,10 @@ class FaultyStorage extends FileStorage {
     this.pieceSize = this.#backend.pieceSize;
   }
 
+  override newId(): string {
+    return this.#storage.newId();
+  }
+
   async check(): Promise<void> {
     await this.#plan.strike('check');
     await this.#storage.check();

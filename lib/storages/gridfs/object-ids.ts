@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { ListOptions } from '../../contract/storage.js';
 
 /** An ObjectId as we write it: 12 bytes in small hexadecimal digits. */
@@ -8,6 +9,14 @@ const DIGITS = 24;
 /** Whether an id can be that of a file here. Capitals would be a second name for the same file. */
 export function isObjectId(id: string): boolean {
   return OBJECT_ID.test(id);
+}
+
+/** A new ObjectId: seconds since the epoch, and random bytes (BSON specification, ObjectID). */
+export function createObjectId(): string {
+  const seconds = Math.floor(Date.now() / 1000)
+    .toString(16)
+    .padStart(8, '0');
+  return seconds + randomBytes(8).toString('hex');
 }
 
 /** Where a list begins and ends. */
