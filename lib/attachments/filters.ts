@@ -18,6 +18,8 @@ export interface FilterContext {
   readonly original: OriginalFile;
   /** Its content, as often as it is wanted. */
   readonly source: FilterSource;
+  /** All filters of the field, in their order: those that share work can see what will be wanted. */
+  readonly filters: readonly AttachmentFilter[];
   /** Aborted when the save has failed for another reason, so that long work can stop. */
   readonly signal: AbortSignal;
   /**
