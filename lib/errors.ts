@@ -35,6 +35,12 @@ const ERROR_TABLE = {
   UPLOAD_TIMEOUT: { status: 408, title: 'Upload timed out' },
   INVALID_METADATA: { status: 400, title: 'Invalid metadata' },
 
+  IMAGE_NOT_ACCEPTED: { status: 415, title: 'Not an image that can be processed' },
+  IMAGE_INVALID: { status: 422, title: 'The image is broken' },
+  IMAGE_TOO_LARGE: { status: 422, title: 'The image has too many pixels' },
+  IMAGE_TIMEOUT: { status: 422, title: 'The image takes too long to process' },
+  IMAGE_FAILED: { status: 500, title: 'A picture could not be made' },
+
   ATTACHMENT_CONFLICT: { status: 409, title: 'The attachment was given up while it was being saved' },
   ATTACHMENT_PENDING: { status: 500, title: 'The attachment is not saved yet' },
   ATTACHMENT_UNSUPPORTED: { status: 500, title: 'Attachments cannot follow this operation' },
