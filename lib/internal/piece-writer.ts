@@ -16,6 +16,9 @@ export interface PieceOptions {
 /** Pieces that may wait while one is being written; beyond that the source is paused. */
 const WAITING_PIECES = 2;
 
+/** Slots of the array that is made and dropped for each chunk: 16 KB. */
+const GARBAGE_LENGTH = 2048;
+
 /**
  * Reads a stream to its end and hands it on in large pieces, one at a time, while the next one is collected.
  * One event, one write and one hash call for each small chunk is what makes Node's uploads slow.
@@ -33,6 +36,12 @@ class PieceWriter {
   readonly #options: PieceOptions;
   #chunks: Buffer[] = [];
   #waitingBytes = 0;
+  /**
+   * V8 does not count the memory of chunks as young: with little else to collect, it would run dozens of full collections
+   * a gigabyte to get it back. An array for each chunk makes it run its cheap young collections instead, which free the
+   * chunks as well; a third of an upload's time.
+   */
+  protected youngGarbage: unknown[] = [];
   #writing: Promise<void> | undefined;
   #ended = false;
   #failed = false;
@@ -73,6 +82,7 @@ class PieceWriter {
       return;
     }
     this.#chunks.push(chunk);
+    this.youngGarbage = new Array(GARBAGE_LENGTH);
     this.#waitingBytes += chunk.byteLength;
     if (this.#waitingBytes >= this.#options.pieceSize) this.#writeNext();
     if (this.#waitingBytes >= this.#options.pieceSize * WAITING_PIECES) this.#stream.pause();

@@ -42,12 +42,6 @@ interface FormHandling {
 }
 
 /**
- * Bytes that the parser takes, and that it holds for a file whose storage is slower than the client. Node's own mark,
- * smaller than what a socket gives at once, would stop and go with each chunk.
- */
-const HIGH_WATER_MARK = 1024 * 1024;
-
-/**
  * Handlers for uploads by forms (`multipart/form-data`, RFC 7578), which stream files to storages. The files of a
  * request are stored when the whole form was read, all of them or none. `req.file` and `req.files` are multer's; their
  * `depot` is the stored file. A request that is no form is passed on.
@@ -89,8 +83,6 @@ function createParser({ fileSize: _, ...limits }: EffectiveLimits): multer.Multe
     limits,
     preservePath: true,
     defParamCharset: 'latin1',
-    highWaterMark: HIGH_WATER_MARK,
-    fileHwm: HIGH_WATER_MARK,
     streamHandler: (form: MultipartRequest, parser: Writable) => form.pipe(parser),
   };
   return multer(options);

@@ -111,8 +111,8 @@ export const quickSteps: Steps = {
   rename: async (from, to) => fs.renameSync(from, to),
   create: async (path) => fs.openSync(path, 'wx'),
   write: async (descriptor, chunks, byteLength, position) => {
-    const isSmall = byteLength <= SMALL_WRITE_BYTES;
-    const written = isSmall ? fs.writevSync(descriptor, chunks, position) : 0;
+    if (byteLength > SMALL_WRITE_BYTES) return writeChunks(descriptor, chunks, position);
+    const written = fs.writevSync(descriptor, chunks, position);
     if (written < byteLength) await writeChunks(descriptor, chunksAfter(chunks, written), position + written);
   },
   writeNewFile: async (path, text) => fs.writeFileSync(path, text, { flag: 'wx' }),
