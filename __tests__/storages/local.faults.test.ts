@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { FOREIGN_OWNER_PATIENCE, isAbandoned, ownerName } from '../../lib/internal/owner.js';
 import { replacementFolderName } from '../../lib/storages/local/layout.js';
-import { FOREIGN_OWNER_PATIENCE, isAbandoned, ownerName } from '../../lib/storages/local/owner.js';
 import { LocalStorage } from '../../lib/storages/local.js';
 
 let storagePath: string;

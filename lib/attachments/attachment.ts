@@ -1,9 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import type { Content } from '../contract/content.js';
+import type { Content, LocalPath } from '../contract/content.js';
+import { parseFilePath } from '../contract/file-path.js';
 import type { JsonValue, Metadata } from '../contract/metadata.js';
 import type { StorageDirectory } from '../contract/storage-directory.js';
 import type { StoredFile, StreamOptions } from '../contract/stored-file.js';
+import { DepotError } from '../errors.js';
+import { parseAttachmentData } from './attachment-data.js';
 import type { DerivedFile } from './filters.js';
+import { lateStream } from './late-stream.js';
 
 /** An attachment in its row: plain JSON. Files that filters have added stand beside these under their own names. */
 export interface AttachmentData {
@@ -30,63 +35,193 @@ export interface AttachmentData {
 export interface AttachOptions {
   /** @default the name that the content brings, else `unnamed` */
   readonly filename?: string | undefined;
-  /** Media type. @default told by the content, else what it says of itself, else what the name promises */
+  /** Media type. @default what the content says of itself, else what the name promises, unless its bytes show another */
   readonly contentType?: string | undefined;
   /** Facts of your own, kept with the file and in the attachment. @default {} */
   readonly metadata?: Metadata | undefined;
+}
+
+/** What a pending attachment has. */
+export interface PendingContent {
+  readonly content: Content | Attachment;
+  readonly options: AttachOptions;
 }
 
 /**
  * What a field may be given without `attach`: what no JSON of a client can pretend to be. Texts and paths, and uploads
  * that multer has put on disk, need `attach`.
  */
-export type AttachmentInput = Attachment | Exclude<Content, string | URL | { path: string }>;
+export type AttachmentInput = Attachment | Exclude<Content, string | LocalPath>;
 
 /**
- * Makes content an attachment, for a field of a model; it is stored when the model is saved.
+ * Makes content an attachment, for a field of a model; it is stored when the model is saved. What is read from a stream
+ * can be read once only; other content is read again where the same attachment goes to several rows, or is saved again
+ * after a rollback.
  * @param content everything that can be stored, multer's `req.file` with all that it holds, another attachment
- * @throws DepotError `INVALID_CONTENT` for a value that cannot be stored
  */
-export declare function attach(content: Content | Attachment, options?: AttachOptions): Attachment;
+export function attach(content: Content | Attachment, options: AttachOptions = {}): Attachment {
+  return newPending({ content, options });
+}
+
+interface StoredState {
+  readonly data: AttachmentData;
+  readonly directory: StorageDirectory;
+}
+
+type State = StoredState | PendingContent;
+
+let construct: (state: State) => Attachment;
+let stateOf: (attachment: Attachment) => State;
 
 /**
  * A file that belongs to a field of a model. It is *pending* until it is saved: it only has content then. Saved, it is a
- * new and frozen value in the same field.
+ * new and frozen value in the same field. All that is read from a pending one fails with `ATTACHMENT_PENDING`.
  */
-export declare class Attachment {
-  private constructor();
-  /** Whether it is saved. All below but `toJSON` fails with `ATTACHMENT_PENDING` before. */
-  readonly isStored: boolean;
-  readonly data: AttachmentData;
-  readonly depot: string;
-  readonly id: string;
-  readonly path: string;
-  readonly filename: string;
-  readonly contentType: string;
-  readonly size: number | undefined;
-  readonly sha256: string | undefined;
-  readonly uploadedAt: Date;
-  readonly files: readonly string[];
-  readonly metadata: Metadata;
+export class Attachment {
+  static {
+    construct = (state) => new Attachment(state);
+    stateOf = (attachment) => attachment.#state;
+  }
+
+  /** Tells it from others, for comparisons by value: its path, or a random text while it is pending. */
+  readonly key: string;
+  readonly #state: State;
+
+  private constructor(state: State) {
+    this.#state = state;
+    this.key = 'data' in state ? state.data.path : randomUUID();
+    Object.freeze(this);
+  }
 
   /**
    * An attachment from what a row holds: an object or its JSON text, ours or Python's.
    * @returns null for null, undefined and an empty text
    * @throws DepotError `INVALID_ATTACHMENT`
    */
-  static fromJSON(value: unknown, directory: StorageDirectory): Attachment | null;
+  static fromJSON(value: unknown, directory: StorageDirectory): Attachment | null {
+    const data = parseAttachmentData(value);
+    return data && newStored(data, directory);
+  }
+
+  /** Whether it is saved. */
+  get isStored(): boolean {
+    return 'data' in this.#state;
+  }
+
+  /** What is stored in the row, deeply frozen. */
+  get data(): AttachmentData {
+    return this.#stored.data;
+  }
+
+  /** Name of the storage that has the file. */
+  get depot(): string {
+    return this.data.depot;
+  }
+
+  get id(): string {
+    return this.data.id;
+  }
+
+  /** `<depot>/<id>`. */
+  get path(): string {
+    return this.data.path;
+  }
+
+  get filename(): string {
+    return this.data.filename;
+  }
+
+  /** Media type. */
+  get contentType(): string {
+    return this.data.contentType;
+  }
+
+  /** Bytes; absent for what Python wrote. */
+  get size(): number | undefined {
+    return this.data.size;
+  }
+
+  /** Hexadecimal digest; absent for what Python wrote. */
+  get sha256(): string | undefined {
+    return this.data.sha256;
+  }
+
+  get uploadedAt(): Date {
+    return new Date(this.data.uploadedAt);
+  }
+
+  /** Paths of all files that belong to it, its own first. */
+  get files(): readonly string[] {
+    return this.data.files;
+  }
+
+  /** Facts that the application or a filter has added. */
+  get metadata(): Metadata {
+    return this.data.metadata ?? {};
+  }
+
   /** A file that a filter has added, by its name. */
-  derivative(name: string): DerivedFile | undefined;
+  derivative(name: string): DerivedFile | undefined {
+    const value: unknown = Object.hasOwn(this.data, name) ? this.data[name] : undefined;
+    return isDerivedFile(value) ? value : undefined;
+  }
+
   /** @throws DepotError `STORAGE_NOT_FOUND`, `FILE_NOT_FOUND` */
-  file(): Promise<StoredFile>;
+  async file(): Promise<StoredFile> {
+    const { data, directory } = this.#stored;
+    const { storageName, id } = parseFilePath(data.path);
+    return directory.get(storageName).get(id);
+  }
+
   /** The content, or a part of it; errors arrive on the stream. */
-  stream(options?: StreamOptions): Readable;
-  /** The whole content, in memory. */
-  buffer(): Promise<Buffer>;
-  /** Where the middleware serves it: computed when asked for, never kept. */
-  url(): string;
-  /** The same of a file that a filter has added; nothing where it has none. @param name @default 'thumb' */
-  thumbUrl(name?: string): string | undefined;
+  stream(options: StreamOptions = {}): Readable {
+    return lateStream(() => this.file(), options);
+  }
+
+  /** The whole content, in memory. @throws DepotError those of `file` */
+  async buffer(): Promise<Buffer> {
+    return (await this.file()).buffer();
+  }
+
+  /** Where the middleware serves it: computed when it is asked for, and never kept. */
+  url(): string {
+    const { data, directory } = this.#stored;
+    return directory.urlFor(data.path);
+  }
+
+  /** The same of a file that a filter has added; nothing where it has none. */
+  thumbUrl(name = 'thumb'): string | undefined {
+    const thumb = this.derivative(name);
+    return thumb && this.#stored.directory.urlFor(thumb.path);
+  }
+
   /** What is stored in the row; null while it is pending. */
-  toJSON(): AttachmentData | null;
+  toJSON(): AttachmentData | null {
+    return 'data' in this.#state ? this.#state.data : null;
+  }
+
+  get #stored(): StoredState {
+    if ('data' in this.#state) return this.#state;
+    throw new DepotError('ATTACHMENT_PENDING', 'The attachment is not saved yet: it has content only');
+  }
+}
+
+/** An attachment in a row. */
+export function newStored(data: AttachmentData, directory: StorageDirectory): Attachment {
+  return construct({ data, directory });
+}
+
+/** Content that is not saved yet. */
+export function newPending(pending: PendingContent): Attachment {
+  return construct(pending);
+}
+
+/** The content of an attachment that is not saved yet; nothing for one that is. */
+export function pendingContent(attachment: Attachment): PendingContent | undefined {
+  const state = stateOf(attachment);
+  return 'data' in state ? undefined : state;
+}
+
+function isDerivedFile(value: unknown): value is DerivedFile {
+  return typeof value === 'object' && value !== null && 'path' in value && 'depot' in value && 'id' in value;
 }

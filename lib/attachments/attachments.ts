@@ -1,7 +1,15 @@
+import { randomUUID } from 'node:crypto';
+import { parseFilePath } from '../contract/file-path.js';
 import type { StorageDirectory } from '../contract/storage-directory.js';
-import type { Attachment } from './attachment.js';
-import type { IntentJournal } from './journal/journal.js';
-import type { UnitOfWork } from './unit-of-work.js';
+import { Batches } from '../internal/batches.js';
+import { FOREIGN_OWNER_PATIENCE, ownerName } from '../internal/owner.js';
+import { inParallel } from '../internal/parallel.js';
+import { Attachment } from './attachment.js';
+import type { Intent, IntentJournal } from './journal/journal.js';
+import { type Recovery, recover } from './recovery.js';
+import { type UnitDesk, UnitOfWork } from './unit-of-work.js';
+
+export type { Recovery } from './recovery.js';
 
 /** What every adapter's options have. */
 export interface AttachmentOptions {
@@ -30,36 +38,158 @@ export interface AttachmentsOptions<Transaction> extends AttachmentOptions {
   readonly isReferenced: (path: string) => Promise<boolean>;
 }
 
-/** What `recover` has found. */
-export interface Recovery {
-  /** Intents of processes that are no more. */
-  readonly abandoned: number;
-  /** Paths of the files that were deleted. */
-  readonly deleted: readonly string[];
-  /** Paths of files that could not be deleted; they stay in the journal. */
-  readonly failed: readonly string[];
-}
+/** Files that are deleted side by side, at most. */
+const DELETIONS_AT_ONCE = 16;
 
 /** The attachments of one database: what an adapter has of filedepot. */
-export declare class Attachments<Transaction> {
-  constructor(options: AttachmentsOptions<Transaction>);
+export class Attachments<Transaction> {
   readonly depot: StorageDirectory;
-  /** An attachment from what a row holds. @throws DepotError `INVALID_ATTACHMENT` */
-  read(value: unknown): Attachment | null;
+  readonly #desk: Desk<Transaction>;
+
+  constructor(options: AttachmentsOptions<Transaction>) {
+    this.depot = options.depot;
+    this.#desk = new Desk(options);
+  }
+
+  /**
+   * An attachment from what a row holds.
+   * @returns null for null, undefined and an empty text
+   * @throws DepotError `INVALID_ATTACHMENT`
+   */
+  read(value: unknown): Attachment | null {
+    return Attachment.fromJSON(value, this.depot);
+  }
+
   /**
    * Begins a unit of work.
    * @param transaction nothing for a statement that is a transaction of its own
    */
-  begin(transaction?: Transaction): UnitOfWork<Transaction>;
-  /** Makes the journal ready, once; called before each unit of work by itself. */
-  prepare(): Promise<void>;
+  begin(transaction?: Transaction): UnitOfWork<Transaction> {
+    return new UnitOfWork(this.#desk, transaction);
+  }
+
+  /** Makes the journal ready, once; units of work wait for it by themselves. After a failure the next call tries again. */
+  prepare(): Promise<void> {
+    return this.#desk.prepare();
+  }
+
   /**
    * Settles what processes that are no more have left, and tries again what could not be settled before. Several
    * processes may do so at once. Never deletes a file that a row refers to.
    */
-  recover(): Promise<Recovery>;
+  async recover(): Promise<Recovery> {
+    await this.prepare();
+    return recover(this.#desk);
+  }
+
   /** Resolves when nothing is done in the background any more. */
-  idle(): Promise<void>;
+  idle(): Promise<void> {
+    return this.#desk.idle();
+  }
+
   /** Waits for what is done in the background, and releases what the journal holds. */
-  close(): Promise<void>;
+  async close(): Promise<void> {
+    await this.idle();
+    await this.#desk.journal.close();
+  }
+}
+
+/** What units of work and the recovery have in common: the journal, and the debts of this process. */
+class Desk<Transaction> implements UnitDesk<Transaction> {
+  readonly depot: StorageDirectory;
+  readonly journal: IntentJournal<Transaction>;
+  readonly grace: number;
+  readonly isReferenced: (path: string) => Promise<boolean>;
+  /** Intents of this process whose time has come, and that could not be settled yet. */
+  readonly debts = new Map<string, Intent>();
+  readonly #owner: string;
+  readonly #onError: (error: unknown) => void;
+  readonly #announcing: Batches<Intent>;
+  readonly #forgetting: Batches<Intent>;
+  readonly #background = new Set<Promise<void>>();
+  #preparing: Promise<void> | undefined;
+
+  constructor(options: AttachmentsOptions<Transaction>) {
+    this.depot = options.depot;
+    this.journal = options.journal;
+    this.isReferenced = options.isReferenced;
+    this.grace = options.grace ?? FOREIGN_OWNER_PATIENCE;
+    this.#owner = options.owner ?? ownerName();
+    this.#onError = options.onError ?? warn;
+    this.#announcing = new Batches((intents) => this.journal.announce(intents));
+    this.#forgetting = new Batches((intents) => this.journal.forget(intents));
+  }
+
+  prepare(): Promise<void> {
+    this.#preparing ??= this.journal.prepare().catch((error) => {
+      this.#preparing = undefined;
+      throw error;
+    });
+    return this.#preparing;
+  }
+
+  newIntent(state: Intent['state'], paths: readonly string[]): Intent {
+    return { id: randomUUID(), state, paths, owner: this.#owner, createdAt: new Date() };
+  }
+
+  announce(intent: Intent): Promise<void> {
+    return this.#announcing.add(intent);
+  }
+
+  async discharge(intents: readonly Intent[]): Promise<void> {
+    const paths = intents.flatMap((intent) => intent.paths);
+    const failures = new Map(await this.deleteFiles(paths));
+    const hasFailed = (intent: Intent) => intent.paths.some((path) => failures.has(path));
+    this.forget(intents.filter((intent) => !hasFailed(intent)));
+    for (const intent of intents.filter(hasFailed)) this.debts.set(intent.id, intent);
+  }
+
+  /** Deletes all that can be deleted; gives the others, each with its error, of which `onError` was told. */
+  async deleteFiles(paths: readonly string[]): Promise<[string, unknown][]> {
+    const errors = await inParallel(paths, DELETIONS_AT_ONCE, (path) => this.#delete(path));
+    const failures = errors.flatMap((error, index) => (error ? [[paths[index] ?? '', error] as const] : []));
+    for (const [, error] of failures) this.#onError(error);
+    return failures.map(([path, error]) => [path, error]);
+  }
+
+  forget(intents: readonly Intent[]): void {
+    if (intents.length === 0) return;
+    const forgetting = this.#forgetting.add(...intents);
+    this.inBackground(forgetting.catch((error) => this.owe(intents, error)));
+  }
+
+  async unreferenced(intents: readonly Intent[]): Promise<readonly Intent[]> {
+    const paths = intents.flatMap((intent) => intent.paths);
+    const found = await inParallel(paths, 1, this.isReferenced);
+    const referenced = new Set(paths.filter((_path, index) => found[index]));
+    return intents.filter((intent) => !intent.paths.some((path) => referenced.has(path)));
+  }
+
+  owe(intents: readonly Intent[], error: unknown): void {
+    for (const intent of intents) this.debts.set(intent.id, intent);
+    this.#onError(error);
+  }
+
+  inBackground(act: Promise<void>): void {
+    const done = act.catch(this.#onError).finally(() => this.#background.delete(done));
+    this.#background.add(done);
+  }
+
+  async idle(): Promise<void> {
+    while (this.#background.size > 0) await Promise.all(this.#background);
+  }
+
+  async #delete(path: string): Promise<unknown> {
+    try {
+      const { storageName, id } = parseFilePath(path);
+      await this.depot.get(storageName).delete(id);
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  }
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(`Attachments: ${error}; what is left is tried again by recover()`);
 }

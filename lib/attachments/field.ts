@@ -1,5 +1,8 @@
 import type { Content } from '../contract/content.js';
 import type { Metadata } from '../contract/metadata.js';
+import { DepotError } from '../errors.js';
+import { type AcceptList, parseAccept } from '../internal/accept.js';
+import { toLimit } from '../internal/limit.js';
 import type { AttachmentFilter } from './filters.js';
 
 /** What a field of a model takes, and what is done with it. */
@@ -19,21 +22,15 @@ export interface AttachmentFieldOptions {
   readonly processContent?: ProcessContent | undefined;
 }
 
-/** The options of a field, checked. Made by `attachmentField`. */
+/** The options of a field, checked. Made by `attachmentField`, and by what makes fields of a kind, such as `uploadedFile`. */
 export interface AttachmentField {
   readonly storage?: string | undefined;
   readonly filters: readonly AttachmentFilter[];
   /** Types that are accepted. */
-  readonly accept: AcceptedTypes;
+  readonly accept: AcceptList;
   /** Bytes. */
   readonly maxSize: number;
   readonly processContent?: ProcessContent | undefined;
-}
-
-export interface AcceptedTypes {
-  /** As they were given, for messages. */
-  readonly text: string;
-  has(contentType: string): boolean;
 }
 
 /** Content on its way to a field, with what is said of it. */
@@ -47,8 +44,45 @@ export interface IncomingContent {
 /** Gives what is stored in place of what came. What it throws refuses the attachment. */
 export type ProcessContent = (incoming: IncomingContent) => Promise<IncomingContent> | IncomingContent;
 
+const CHECKED = new WeakSet<object>();
+
 /**
  * Checks the options of a field; what it has checked is given back as it is.
  * @throws DepotError `INVALID_OPTION`
  */
-export declare function attachmentField(options?: AttachmentFieldOptions | AttachmentField): AttachmentField;
+export function attachmentField(options: AttachmentFieldOptions | AttachmentField = {}): AttachmentField {
+  if (isChecked(options)) return options;
+  const { storage, filters = [], accept, maxSize = Number.POSITIVE_INFINITY, processContent } = options;
+  if (storage !== undefined && typeof storage !== 'string')
+    throw wrong('storage is not the name of a storage');
+  if (!Array.isArray(filters) || !filters.every(isFilter)) throw wrong('filters is not a list of filters');
+  const field = Object.freeze({
+    storage,
+    filters: Object.freeze([...filters]),
+    accept: parseAccept(accept),
+    maxSize: toLimit('maxSize', maxSize),
+    processContent,
+  });
+  CHECKED.add(field);
+  return field;
+}
+
+/**
+ * A field that stores what it is given as it is.
+ * @throws DepotError `INVALID_OPTION`
+ */
+export function uploadedFile(options: AttachmentFieldOptions = {}): AttachmentField {
+  return attachmentField(options);
+}
+
+function isChecked(options: AttachmentFieldOptions | AttachmentField): options is AttachmentField {
+  return CHECKED.has(options);
+}
+
+function isFilter(filter: unknown): filter is AttachmentFilter {
+  return typeof (filter as Partial<AttachmentFilter> | null)?.apply === 'function';
+}
+
+function wrong(what: string): DepotError {
+  return new DepotError('INVALID_OPTION', `Attachment field: ${what}`);
+}

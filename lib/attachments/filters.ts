@@ -58,6 +58,8 @@ export interface OriginalFile {
 
 /** The content of the original: from where it came if it can be read again, else from the storage. */
 export interface FilterSource {
+  /** Where the content lies on this machine, if it came by a path. */
+  readonly localPath?: string | undefined;
   /** Opens a new stream, of the whole or a part. */
   open(range?: ByteRange): Readable;
   /** The whole in memory; read once for all filters. */
@@ -75,17 +77,17 @@ export interface AddFileOptions {
   readonly storage?: string | undefined;
 }
 
-/** A file that a filter has added, as it stands in the attachment's JSON. */
+/** A file that a filter has added, as it stands in the attachment's JSON. What Python wrote has no more than a path. */
 export interface DerivedFile {
   /** Name of the storage that has it. */
   readonly depot: string;
   readonly id: string;
   /** `<depot>/<id>`. */
   readonly path: string;
-  readonly filename: string;
-  readonly contentType: string;
+  readonly filename?: string | undefined;
+  readonly contentType?: string | undefined;
   /** Bytes. */
-  readonly size: number;
+  readonly size?: number | undefined;
   /** What the filter says of it. */
-  readonly [detail: string]: JsonValue;
+  readonly [detail: string]: JsonValue | undefined;
 }

@@ -1,5 +1,10 @@
-import type { Attachment, AttachmentInput } from './attachment.js';
+import { DepotError, isDepotError } from '../errors.js';
+import { Batches } from '../internal/batches.js';
+import { Attachment, type AttachmentInput, newPending, pendingContent } from './attachment.js';
 import type { AttachmentField } from './field.js';
+import { oneShotOf } from './incoming.js';
+import type { Decisions, Intent, IntentJournal } from './journal/journal.js';
+import { type IntentDesk, type Saved, Saving } from './saving.js';
 
 /**
  * How a transaction has ended:
@@ -9,6 +14,24 @@ import type { AttachmentField } from './field.js';
  */
 export type Outcome = 'committed' | 'rolledBack' | 'unknown';
 
+/** What a unit of work needs of the attachments that it belongs to. */
+export interface UnitDesk<Transaction> extends IntentDesk {
+  readonly journal: IntentJournal<Transaction>;
+  prepare(): Promise<void>;
+  /** Those with a file that no row refers to. */
+  unreferenced(intents: readonly Intent[]): Promise<readonly Intent[]>;
+  /** Leaves intents to `recover`. */
+  owe(intents: readonly Intent[], error: unknown): void;
+  /** Does something that nobody waits for but `idle`. */
+  inBackground(act: Promise<void>): void;
+}
+
+/** Attachments that a rollback has taken away, and what they were made of: they are stored again where they are saved again. */
+const withdrawn = new WeakMap<Attachment, AttachmentInput>();
+
+/** What can be used once only, and what it has become: who wants it too gets a copy. */
+const used = new WeakMap<object, Promise<Attachment>>();
+
 /**
  * The files of one transaction, or of one statement that is a transaction of its own. An adapter makes it when the first
  * attachment comes up, calls `store` and `remove` before the statements that write the rows, and `settle` after the
@@ -16,9 +39,24 @@ export type Outcome = 'committed' | 'rolledBack' | 'unknown';
  *
  * Calls may be made side by side: the journal is written once for all that wait.
  */
-export declare class UnitOfWork<Transaction> {
-  private constructor();
+export class UnitOfWork<Transaction> {
   readonly transaction: Transaction | undefined;
+  readonly #desk: UnitDesk<Transaction>;
+  readonly #records: Batches<Decisions>;
+  readonly #ending = new AbortController();
+  readonly #running = new Set<Promise<unknown>>();
+  readonly #uploads: Intent[] = [];
+  readonly #deletions: Intent[] = [];
+  /** What was saved, and what it was made of. */
+  readonly #saved: [Saved, AttachmentInput][] = [];
+  #isUndoneInPart = false;
+  #settling: Promise<void> | undefined;
+
+  constructor(desk: UnitDesk<Transaction>, transaction: Transaction | undefined) {
+    this.#desk = desk;
+    this.transaction = transaction;
+    this.#records = new Batches((decisions) => this.#record(merged(decisions)));
+  }
 
   /**
    * Stores what a field was given, and gives the value for the row: stored and frozen, or null.
@@ -29,37 +67,186 @@ export declare class UnitOfWork<Transaction> {
    *
    * When it resolves, files are stored, and the transaction has on record that they are kept and that the old ones go.
    * @param old what the row holds until now
-   * @throws DepotError `INVALID_CONTENT`, `FILE_TOO_LARGE`, `CONTENT_TYPE_NOT_ACCEPTED`, `ATTACHMENT_CONFLICT`, those of
-   *   the storage and of the filters; nothing is stored then
+   * @throws DepotError `INVALID_CONTENT`, `FILE_TOO_LARGE`, `CONTENT_TYPE_NOT_ACCEPTED`, `CONTENT_TYPE_MISMATCH`,
+   *   `ATTACHMENT_CONFLICT`, those of the storage and of the filters; nothing is stored then
    */
-  store(
+  async store(
     field: AttachmentField,
     value: AttachmentInput | null | undefined,
     old?: Attachment | null,
-  ): Promise<Attachment | null>;
+  ): Promise<Attachment | null> {
+    const values = value === null || value === undefined ? [] : [value];
+    const [attachment = null] = await this.storeList(field, values, old ? [old] : []);
+    return attachment;
+  }
 
   /**
    * The same for a list: files of attachments that are no more in it are removed at the commit.
    * @param old what the row holds until now, in any order
    */
-  storeList(
+  async storeList(
     field: AttachmentField,
     values: readonly AttachmentInput[],
-    old?: readonly Attachment[],
-  ): Promise<Attachment[]>;
+    old: readonly Attachment[] = [],
+  ): Promise<Attachment[]> {
+    return this.#run(async () => {
+      const left = new Map(old.map((attachment) => [attachment.path, attachment]));
+      const kept = values.map((value) => takeFrom(left, value));
+      const saving = values.map((value, index) => (kept[index] ? undefined : this.#save(field, value)));
+      const saved = await allOrNothing(saving, this.#desk);
+      await this.#decide(saved.filter(isPresent), [...left.values()]);
+      return values.map((_value, index) => kept[index] ?? (saved[index] as Saved).attachment);
+    });
+  }
 
   /** Removes files at the commit, with the row or the value that they belonged to. */
-  remove(...old: (Attachment | null | undefined)[]): Promise<void>;
+  async remove(...old: readonly (Attachment | null | undefined)[]): Promise<void> {
+    await this.#run(() => this.#decide([], old.filter(isPresent)));
+  }
 
-  /**
-   * A savepoint was rolled back: part of what was recorded is undone. `settle` will ask the journal for what.
-   */
-  rolledBackInPart(): void;
+  /** A savepoint was rolled back: part of what was recorded is undone. `settle` will ask the journal for what. */
+  rolledBackInPart(): void {
+    this.#isUndoneInPart = true;
+  }
 
   /**
    * Deletes the files that the end of the transaction has left without a row. Called once, after the outermost end;
    * later calls do nothing. When it resolves, they are gone. What cannot be deleted stays in the journal for `recover`,
    * and `onError` is told. Never fails.
    */
-  settle(outcome: Outcome): Promise<void>;
+  settle(outcome: Outcome): Promise<void> {
+    this.#settling ??= this.#settle(outcome);
+    return this.#settling;
+  }
+
+  /** What is done after the end would belong to nothing. */
+  async #run<Result>(act: () => Promise<Result>): Promise<Result> {
+    if (this.#settling) throw new DepotError('CONFLICT', 'The transaction of these attachments has ended');
+    const running = this.#desk.prepare().then(act);
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  async #save(field: AttachmentField, given: AttachmentInput): Promise<Saved> {
+    const value = (given instanceof Attachment && withdrawn.get(given)) || given;
+    const once = oneShotOf(value);
+    const earlier = once && used.get(once);
+    const saving = earlier ? this.#saveCopy(field, value, earlier) : this.#saveNew(field, value);
+    if (once && !earlier) rememberUse(once, saving);
+    const saved = await saving;
+    this.#saved.push([saved, value]);
+    return saved;
+  }
+
+  #saveNew(field: AttachmentField, value: AttachmentInput): Promise<Saved> {
+    return new Saving(this.#desk, field, this.#ending.signal).run(value);
+  }
+
+  async #saveCopy(
+    field: AttachmentField,
+    value: AttachmentInput,
+    earlier: Promise<Attachment>,
+  ): Promise<Saved> {
+    const options = (value instanceof Attachment && pendingContent(value)?.options) || {};
+    try {
+      return await this.#saveNew(field, newPending({ content: await earlier, options }));
+    } catch (cause) {
+      if (!isDepotError(cause, 'FILE_NOT_FOUND')) throw cause;
+      const message = 'The content can be used once only, and what was made of it is gone: attach it anew';
+      throw new DepotError('INVALID_CONTENT', message, { cause });
+    }
+  }
+
+  async #decide(saved: readonly Saved[], old: readonly Attachment[]): Promise<void> {
+    const keep = saved.flatMap(({ intents }) => intents);
+    const condemn = old.map(({ files }) => this.#desk.newIntent('delete', files));
+    this.#uploads.push(...keep);
+    this.#deletions.push(...condemn);
+    if (keep.length + condemn.length > 0) await this.#records.add({ keep, condemn });
+  }
+
+  /** Without a transaction, the rows will tell whether the statement was done, should nobody else be able to. */
+  async #record(decisions: Decisions): Promise<void> {
+    const { journal } = this.#desk;
+    if (this.transaction !== undefined) await journal.record(decisions, this.transaction);
+    else if (decisions.condemn.length > 0) await journal.announce(decisions.condemn);
+  }
+
+  async #settle(outcome: Outcome): Promise<void> {
+    this.#ending.abort(new DepotError('CONFLICT', 'The transaction of these attachments has ended'));
+    await Promise.allSettled(this.#running);
+    const settling = this.#discharge(outcome);
+    // The database may be long in telling, and there is nothing that the caller could do about it.
+    if (outcome === 'unknown') this.#desk.inBackground(settling);
+    else await settling;
+  }
+
+  async #discharge(outcome: Outcome): Promise<void> {
+    const all = [...this.#uploads, ...this.#deletions];
+    try {
+      const owed = new Set(await this.#owed(outcome));
+      this.#desk.forget(all.filter((intent) => !owed.has(intent)));
+      this.#withdraw(owed);
+      await this.#desk.discharge([...owed]);
+    } catch (error) {
+      this.#desk.owe(all, error);
+    }
+  }
+
+  /** The journal is asked where the outcome alone does not tell: savepoints may have been rolled back unseen. */
+  async #owed(outcome: Outcome): Promise<readonly Intent[]> {
+    const all = [...this.#uploads, ...this.#deletions];
+    if (outcome === 'rolledBack') return this.#uploads;
+    if (this.transaction === undefined)
+      return outcome === 'committed' ? this.#deletions : this.#desk.unreferenced(all);
+    const asked = outcome === 'committed' && !this.#isUndoneInPart ? this.#deletions : all;
+    return asked.length === 0 ? [] : this.#desk.journal.standing(asked);
+  }
+
+  #withdraw(owed: ReadonlySet<Intent>): void {
+    for (const [{ attachment, intents }, value] of this.#saved)
+      if (intents.some((intent) => owed.has(intent))) withdrawn.set(attachment, value);
+  }
+}
+
+/** The attachment that a value is already, taken out of those that are there. */
+function takeFrom(there: Map<string, Attachment>, value: AttachmentInput): Attachment | undefined {
+  if (!(value instanceof Attachment) || !value.isStored || withdrawn.has(value)) return undefined;
+  const attachment = there.get(value.path);
+  there.delete(value.path);
+  return attachment;
+}
+
+/** Waits for all; where one fails, the others are undone. */
+async function allOrNothing(
+  saving: readonly (Promise<Saved> | undefined)[],
+  desk: IntentDesk,
+): Promise<(Saved | undefined)[]> {
+  const outcomes = await Promise.allSettled(saving);
+  const failure = outcomes.find((outcome) => outcome.status === 'rejected');
+  const saved = outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : undefined));
+  if (!failure) return saved;
+  await desk.discharge(saved.filter(isPresent).flatMap(({ intents }) => intents));
+  throw failure.reason;
+}
+
+function rememberUse(once: object, saving: Promise<Saved>): void {
+  const attachment = saving.then((saved) => saved.attachment);
+  attachment.catch(() => {});
+  used.set(once, attachment);
+}
+
+function merged(decisions: readonly Decisions[]): Decisions {
+  return {
+    keep: decisions.flatMap(({ keep }) => keep),
+    condemn: decisions.flatMap(({ condemn }) => condemn),
+  };
+}
+
+function isPresent<Value>(value: Value | null | undefined): value is Value {
+  return value !== null && value !== undefined;
 }

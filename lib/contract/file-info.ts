@@ -8,7 +8,7 @@ export interface FileInfo {
   readonly id: string;
   /** `<storage>/<id>`: what `depot.getFile` and `depot.urlFor` take. */
   readonly path: string;
-  /** Where the middleware serves the file. */
+  /** Where the middleware serves the file. Of a private storage it works for an hour at most: keep the `path`. */
   readonly url: string;
   readonly filename: string;
   readonly contentType: string;
@@ -21,11 +21,14 @@ export interface FileInfo {
   readonly metadata: Metadata;
 }
 
+/** Every `FileInfo` that this package has made. */
+const ISSUED = new WeakSet<object>();
+
 /** The JSON form of a file in a storage of the given name, served at the given URL. */
 export function toFileInfo(storage: string, details: WrittenDetails, url: string): FileInfo {
   const { id, filename, contentType, size, sha256, metadata } = details;
   const lastModified = details.lastModified.toISOString();
-  return {
+  return issued({
     storage,
     id,
     path: `${storage}/${id}`,
@@ -36,5 +39,16 @@ export function toFileInfo(storage: string, details: WrittenDetails, url: string
     sha256,
     lastModified,
     metadata,
-  };
+  });
+}
+
+/** Notes that an object tells of a file that was stored here, and is nothing that a client has sent as JSON. */
+export function issued<Info extends object>(info: Info): Info {
+  ISSUED.add(info);
+  return info;
+}
+
+/** Whether an object is the `FileInfo` of a file that was stored here: nobody can make one up. */
+export function isIssued(value: unknown): value is FileInfo {
+  return typeof value === 'object' && value !== null && ISSUED.has(value);
 }

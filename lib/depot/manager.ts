@@ -13,7 +13,7 @@ import type { ReceiveOptions, UploadOptions } from '../upload/options.js';
 import { receiveFile } from '../upload/receive-file.js';
 import { type Uploader, uploadFiles } from '../upload/upload-files.js';
 import { openStorage, type StorageOptions } from './config.js';
-import { assertStorageName, parseFilePath } from './file-path.js';
+import { assertStorageName, parseFilePath } from '../contract/file-path.js';
 import { mountable } from './mountable.js';
 import { type FlatSettings, parseSettings } from './settings.js';
 

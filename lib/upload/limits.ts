@@ -1,5 +1,4 @@
-import bytes from 'bytes';
-import { DepotError } from '../errors.js';
+import { toLimit } from '../internal/limit.js';
 
 /** Limits of an upload, by multer's names. Sizes are in bytes, or text such as `'10mb'` (1 kb = 1024 bytes). */
 export interface UploadLimits {
@@ -38,15 +37,13 @@ const DEFAULT_LIMITS = {
   fieldArrayIndexLimit: 1000,
 } as const satisfies UploadLimits;
 
-/** As `bytes` reads it; it takes the number at the beginning of any other text for bytes. */
-const SIZE = /^\d+(?:\.\d+)?\s*(?:b|kb|mb|gb|tb|pb)?$/i;
-
 /** Bytes of a part besides its content: its headers, to which the parser has a limit of its own, and its boundary. */
 const PART_OVERHEAD = 17 * 1024;
 
 /** @throws DepotError `INVALID_OPTION` for what is neither a whole number from 0 nor a size */
 export function effectiveLimits(limits: UploadLimits = {}): EffectiveLimits {
-  const limit = (name: keyof typeof DEFAULT_LIMITS) => toNumber(name, limits[name] ?? DEFAULT_LIMITS[name]);
+  const limit = (name: keyof typeof DEFAULT_LIMITS) =>
+    toLimit(`limits.${name}`, limits[name] ?? DEFAULT_LIMITS[name]);
   const [files, fields] = [limit('files'), limit('fields')];
   return {
     fileSize: limit('fileSize'),
@@ -54,21 +51,11 @@ export function effectiveLimits(limits: UploadLimits = {}): EffectiveLimits {
     fields,
     fieldSize: limit('fieldSize'),
     fieldNameSize: limit('fieldNameSize'),
-    parts: toNumber('parts', limits.parts ?? files + fields),
+    parts: toLimit('limits.parts', limits.parts ?? files + fields),
     headerPairs: limit('headerPairs'),
     fieldNestingDepth: limit('fieldNestingDepth'),
     fieldArrayIndexLimit: limit('fieldArrayIndexLimit'),
   };
-}
-
-function toNumber(name: string, limit: number | string): number {
-  const number = typeof limit === 'string' && SIZE.test(limit) ? bytes.parse(limit) : limit;
-  const isLimit = Number.isSafeInteger(number) || number === Number.POSITIVE_INFINITY;
-  if (typeof number === 'number' && isLimit && number >= 0) return number;
-  throw new DepotError(
-    'INVALID_OPTION',
-    `limits.${name} is neither a whole number from 0 nor a size: ${limit}`,
-  );
 }
 
 /** Bytes of the largest form that the limits allow, with so many files. */

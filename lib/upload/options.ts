@@ -3,7 +3,7 @@ import type { FileInfo } from '../contract/file-info.js';
 import type { Metadata } from '../contract/metadata.js';
 import { checkedMetadata } from '../contract/metadata.js';
 import { DepotError } from '../errors.js';
-import { type AcceptList, parseAccept } from './accept.js';
+import { type AcceptList, parseAccept } from '../internal/accept.js';
 import { type EffectiveLimits, effectiveLimits, type UploadLimits } from './limits.js';
 
 /** What is known of a file before its content is read: only what the client says. */

@@ -3,14 +3,14 @@ import { setMaxListeners } from 'node:events';
 import type { Readable } from 'node:stream';
 import type { Request } from 'express';
 import { assertFileId } from '../contract/file-id.js';
-import { type FileInfo, toFileInfo } from '../contract/file-info.js';
+import { type FileInfo, issued, toFileInfo } from '../contract/file-info.js';
 import { checkedMetadata } from '../contract/metadata.js';
 import type { CommitOptions, StagedFile } from '../contract/staged-file.js';
 import type { FileStorage, StageOptions } from '../contract/storage.js';
 import type { StorageDirectory } from '../contract/storage-directory.js';
 import type { FileDetails } from '../contract/stored-file.js';
 import { DepotError } from '../errors.js';
-import { decideContentType } from './accept.js';
+import { decideContentType } from '../internal/accept.js';
 import type { FromUpload, IncomingFile, ReceivedFile, UploadRules } from './options.js';
 import { validateFile } from './validate.js';
 
@@ -192,7 +192,7 @@ export class UploadBatch {
     const { details } = staged;
     if (!details) throw new DepotError('STORAGE_FAILED', 'The storage does not tell what it has stored');
     const url = this.#directory.urlFor(`${storageName}/${details.id}`);
-    Object.assign(info, toFileInfo(storageName, details, url));
+    issued(Object.assign(info, toFileInfo(storageName, details, url)));
   }
 }
 

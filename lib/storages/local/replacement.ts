@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DepotError, FileNotFoundError } from '../../errors.js';
 import { KeyedMutex } from '../../internal/keyed-mutex.js';
+import { isAbandoned } from '../../internal/owner.js';
 import * as files from './files.js';
 import {
   formatDetails,
@@ -10,7 +11,6 @@ import {
   replacementFolderName,
   STAGED,
 } from './layout.js';
-import { isAbandoned } from './owner.js';
 import type { Workplace } from './workplace.js';
 
 /*

@@ -1,6 +1,6 @@
+import { isAbandoned, ownerName } from '../../internal/owner.js';
 import * as files from './files.js';
 import { type LocalLayout, parseReplacementFolderName } from './layout.js';
-import { isAbandoned, ownerName } from './owner.js';
 import { settleReplacement } from './replacement.js';
 
 /** The staging folder of this process, in good order: made when it is missing, and swept of what others left. */

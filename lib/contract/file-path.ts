@@ -1,5 +1,5 @@
-import { isFileId } from '../contract/file-id.js';
 import { DepotError } from '../errors.js';
+import { isFileId } from './file-id.js';
 
 /** Letters, digits, `_`, `-` and `.`, beginning with a letter or digit: the same in a path, a URL and a setting. */
 const STORAGE_NAME = /^[a-z0-9][a-z0-9_.-]{0,127}$/i;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { decideContentType, parseAccept, type TypeClaims } from '../../lib/upload/accept.js';
+import { decideContentType, parseAccept, type TypeClaims } from '../../lib/internal/accept.js';
 
 const anything = parseAccept(undefined);
 const DOCX = 'application/vnd.openxmlformats-officedocument.wordprocessingml.document';

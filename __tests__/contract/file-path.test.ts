@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { assertStorageName, parseFilePath } from '../../lib/depot/file-path.js';
+import { assertStorageName, parseFilePath } from '../../lib/contract/file-path.js';
 
 const NOT_NAMES = [
   '',

@@ -1,6 +1,6 @@
 import { lookup } from 'mime-types';
 import { DepotError } from '../errors.js';
-import { contentTypeOfName, parsedContentType, UNKNOWN_CONTENT_TYPE } from '../internal/content-type.js';
+import { contentTypeOfName, parsedContentType, UNKNOWN_CONTENT_TYPE } from './content-type.js';
 import { canonicalType, isContradicted, isGenericType, isKindOf, withCanonicalType } from './media-types.js';
 
 /** All that is said of the type of some content. */

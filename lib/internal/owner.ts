@@ -9,8 +9,8 @@ export const FOREIGN_OWNER_PATIENCE = 24 * 60 * 60 * 1000;
 const INSTANCE = randomBytes(4).toString('hex');
 
 /**
- * Who staged something: machine, process, the start of that process, so that a later process with the same id is told
- * apart, and the instance of this module in it. Used as a folder name.
+ * Who has begun something: machine, process, the start of that process, so that a later process with the same id is told
+ * apart, and the instance of this module in it. Fit to be a folder's name.
  */
 export function ownerName(pid: number = process.pid, instance: string = INSTANCE): string {
   return [machineName(), pid, startOfProcess(pid), instance].join('.');
@@ -20,10 +20,11 @@ export function ownerName(pid: number = process.pid, instance: string = INSTANCE
  * Whether nobody will come back for what this owner left. For an owner on another machine, who cannot be asked, the
  * time of the last change decides.
  * @param lastChange milliseconds since the epoch
+ * @param patience milliseconds that an owner on another machine is given
  */
-export function isAbandoned(owner: string, lastChange: number): boolean {
+export function isAbandoned(owner: string, lastChange: number, patience = FOREIGN_OWNER_PATIENCE): boolean {
   const [machine, pid, start] = owner.split('.');
-  if (machine !== machineName()) return Date.now() - lastChange > FOREIGN_OWNER_PATIENCE;
+  if (machine !== machineName()) return Date.now() - lastChange > patience;
   return !isRunning(Number(pid)) || startOfProcess(Number(pid)) !== start;
 }
 

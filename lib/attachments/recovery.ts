@@ -1,0 +1,74 @@
+import { isAbandoned } from '../internal/owner.js';
+import type { Intent, IntentJournal } from './journal/journal.js';
+
+/** What `recover` has found. */
+export interface Recovery {
+  /** Intents that were settled, or could not be: of processes that are no more, and debts of this one. */
+  readonly intents: number;
+  /** Paths of the files that were deleted, if they were there. */
+  readonly deleted: readonly string[];
+  /** Paths of files that could not be deleted; they stay in the journal. */
+  readonly failed: readonly string[];
+}
+
+/** What the recovery needs of the attachments. */
+export interface RecoveryDesk {
+  readonly journal: IntentJournal<never>;
+  readonly grace: number;
+  /** Intents of this process that could not be settled. */
+  readonly debts: Map<string, Intent>;
+  readonly isReferenced: (path: string) => Promise<boolean>;
+  deleteFiles(paths: readonly string[]): Promise<[string, unknown][]>;
+}
+
+/** Intents that are settled together. */
+const BATCH = 100;
+
+/**
+ * Settles the intents of processes that are no more, and the debts of this one: whatever the journal says, a file that a
+ * row refers to is not deleted.
+ */
+export async function recover(desk: RecoveryDesk): Promise<Recovery> {
+  const total = { intents: 0, deleted: [] as string[], failed: [] as string[] };
+  for await (const batch of batchesOf(abandoned(desk))) {
+    const { deleted, failed } = await settle(desk, batch);
+    total.intents += batch.length;
+    total.deleted.push(...deleted);
+    total.failed.push(...failed);
+  }
+  await desk.journal.purge(new Date(Date.now() - desk.grace));
+  return total;
+}
+
+async function settle(desk: RecoveryDesk, intents: readonly Intent[]) {
+  const owed = new Set((await desk.journal.standing(intents)).map(({ id }) => id));
+  const paths = intents.filter(({ id }) => owed.has(id)).flatMap((intent) => intent.paths);
+  const unreferenced = [];
+  for (const path of paths) if (!(await desk.isReferenced(path))) unreferenced.push(path);
+  const failed = new Set((await desk.deleteFiles(unreferenced)).map(([path]) => path));
+  const settled = intents.filter((intent) => !intent.paths.some((path) => failed.has(path)));
+  await desk.journal.forget(settled);
+  for (const { id } of settled) desk.debts.delete(id);
+  return { deleted: unreferenced.filter((path) => !failed.has(path)), failed };
+}
+
+/** Debts are in the journal too, unless that is what has failed. */
+async function* abandoned({ journal, grace, debts }: RecoveryDesk): AsyncGenerator<Intent> {
+  const own = new Map(debts);
+  yield* own.values();
+  for await (const intent of journal.entries()) {
+    if (own.has(intent.id)) continue;
+    if (isAbandoned(intent.owner, intent.createdAt.getTime(), grace)) yield intent;
+  }
+}
+
+async function* batchesOf(intents: AsyncIterable<Intent>): AsyncGenerator<Intent[]> {
+  let batch: Intent[] = [];
+  for await (const intent of intents) {
+    batch.push(intent);
+    if (batch.length < BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}

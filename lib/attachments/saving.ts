@@ -1,0 +1,211 @@
+import type { Content } from '../contract/content.js';
+import { toContentSource } from '../contract/content.js';
+import { parseFilePath } from '../contract/file-path.js';
+import { parseFrozen } from '../contract/metadata.js';
+import type { StagedFile, WrittenDetails } from '../contract/staged-file.js';
+import type { FileStorage, StageOptions } from '../contract/storage.js';
+import type { StorageDirectory } from '../contract/storage-directory.js';
+import { DepotError } from '../errors.js';
+import { decideContentType } from '../internal/accept.js';
+import { detectContentType, HEAD_BYTES } from '../internal/content-type.js';
+import { type Attachment, type AttachmentData, newStored } from './attachment.js';
+import type { AttachmentField } from './field.js';
+import { type Additions, FilterRun, filterSource } from './filter-run.js';
+import type { AddFileOptions, DerivedFile, OriginalFile } from './filters.js';
+import { type Incoming, type IncomingContent, type IncomingFile, toIncoming } from './incoming.js';
+import type { Intent } from './journal/journal.js';
+
+/** Where intents are written, and files go that came to nothing. */
+export interface IntentDesk {
+  readonly depot: StorageDirectory;
+  newIntent(state: Intent['state'], paths: readonly string[]): Intent;
+  announce(intent: Intent): Promise<void>;
+  /** Deletes the files of intents, and forgets them. Never fails. */
+  discharge(intents: readonly Intent[]): Promise<void>;
+  /** Forgets intents without a file, in the background. Never fails. */
+  forget(intents: readonly Intent[]): void;
+}
+
+/** An attachment whose files are stored, and the intents that stand for them. */
+export interface Saved {
+  readonly attachment: Attachment;
+  readonly intents: readonly Intent[];
+}
+
+/** A file that is stored for the attachment. */
+interface OwnFile {
+  readonly depot: string;
+  readonly path: string;
+  readonly details: WrittenDetails;
+}
+
+/** What is known of the original. */
+interface Original extends OwnFile {
+  readonly content: Content;
+  readonly detectedType: string | undefined;
+}
+
+/** Stores the files of one attachment: the original, and what filters add. */
+export class Saving {
+  readonly #desk: IntentDesk;
+  readonly #field: AttachmentField;
+  readonly #signal: AbortSignal;
+  readonly #intents: Intent[] = [];
+  /** Intents whose files may be there. */
+  readonly #visible = new Set<Intent>();
+
+  constructor(desk: IntentDesk, field: AttachmentField, signal: AbortSignal) {
+    this.#desk = desk;
+    this.#field = field;
+    this.#signal = signal;
+  }
+
+  /** If it fails, nothing stays stored but what cannot be deleted, which the journal remembers. */
+  async run(value: unknown): Promise<Saved> {
+    try {
+      const original = await this.#store(await toIncoming(value));
+      const additions = await this.#filter(original);
+      const data = toData(original, additions);
+      return { attachment: newStored(data, this.#desk.depot), intents: this.#intents };
+    } catch (error) {
+      await this.undo();
+      throw error;
+    }
+  }
+
+  /** Removes what was stored. Never fails. */
+  async undo(): Promise<void> {
+    const isVisible = (intent: Intent) => this.#visible.has(intent);
+    await this.#desk.discharge(this.#intents.filter(isVisible));
+    this.#desk.forget(this.#intents.filter((intent) => !isVisible(intent)));
+  }
+
+  async #store(incoming: Incoming): Promise<Original> {
+    return incoming.kind === 'file' ? this.#adopt(incoming) : this.#create(await this.#process(incoming));
+  }
+
+  async #process(incoming: IncomingContent): Promise<IncomingContent> {
+    const { processContent } = this.#field;
+    if (!processContent) return incoming;
+    const { content, ...options } = await processContent({ content: incoming.content, ...incoming.options });
+    return { ...incoming, content, options };
+  }
+
+  async #create({ content, options, previousType }: IncomingContent): Promise<Original> {
+    const said = toContentSource(content);
+    const filename = options.filename ?? said.filename;
+    const declared = options.contentType ?? (previousType === undefined ? said.contentType : undefined);
+    let detectedType: string | undefined;
+    let contentType: string | undefined;
+    const checkType = (detected: string | undefined) => {
+      detectedType = detected;
+      const claims = { detected, declared, filename, previous: previousType };
+      contentType = decideContentType(claims, this.#field.accept);
+    };
+    const file = await this.#createFile(content, this.#field.storage, {
+      options: () => ({ filename, contentType, metadata: options.metadata }),
+      staging: { maxSize: this.#field.maxSize, checkType },
+    });
+    return { ...file, content, detectedType };
+  }
+
+  /** Announces, while the content is uploaded; no reader sees the file before it is announced. */
+  async #createFile(content: Content, storageName: string | undefined, how: HowToCreate): Promise<OwnFile> {
+    const depot = this.#desk.depot.resolveAlias(storageName);
+    const storage = this.#desk.depot.get(depot);
+    const id = storage.newId();
+    const path = `${depot}/${id}`;
+    const intent = this.#newIntent(path);
+    const expected = () => ({ ...how.options(), id });
+    const staged = await this.#stage(storage, content, { ...how.staging, expected }, intent);
+    this.#visible.add(intent);
+    await staged.commit(expected());
+    return { depot, path, details: detailsOf(staged) };
+  }
+
+  async #stage(
+    storage: FileStorage,
+    content: Content,
+    options: StageOptions,
+    intent: Intent,
+  ): Promise<StagedFile> {
+    const signal = this.#signal;
+    const staging = storage.stage(content, { ...options, signal });
+    const [staged, announced] = await Promise.allSettled([staging, this.#desk.announce(intent)]);
+    if (staged.status === 'rejected') throw staged.reason;
+    if (announced.status === 'fulfilled' && !signal.aborted) return staged.value;
+    await staged.value.discard();
+    throw announced.status === 'rejected' ? announced.reason : signal.reason;
+  }
+
+  /** Takes over a file where it is. */
+  async #adopt({ info, options }: IncomingFile): Promise<Original> {
+    const { storageName: depot, id } = parseFilePath(info.path);
+    const intent = this.#newIntent(info.path);
+    const file = await this.#desk.depot.get(depot).get(id);
+    await this.#desk.announce(intent);
+    this.#visible.add(intent);
+    const detectedType = await detectContentType(
+      Buffer.concat(await file.stream({ end: HEAD_BYTES - 1 }).toArray()),
+    );
+    const { filename = file.filename, metadata = file.metadata } = options;
+    const claims = { detected: detectedType, filename, previous: file.contentType };
+    const contentType = decideContentType(claims, this.#field.accept);
+    if (file.size > this.#field.maxSize) throw new DepotError('FILE_TOO_LARGE');
+    const details = { ...file, filename, metadata, contentType };
+    return { depot, path: info.path, details, content: file, detectedType };
+  }
+
+  async #filter(original: Original): Promise<Additions> {
+    const { content, detectedType, details, depot } = original;
+    const { filters } = this.#field;
+    if (filters.length === 0) return { files: {}, metadata: {} };
+    const find = () => this.#desk.depot.get(depot).get(details.id);
+    const facts: OriginalFile = { ...details, sha256: details.sha256 ?? '', detectedType };
+    const store = (derived: Content, options: AddFileOptions) => this.#storeDerived(depot, derived, options);
+    return new FilterRun(facts, filterSource(content, find), filters, this.#signal, store).run();
+  }
+
+  async #storeDerived(depot: string, content: Content, options: AddFileOptions): Promise<DerivedFile> {
+    const { filename, contentType, details = {}, storage = depot } = options;
+    const file = await this.#createFile(content, storage, {
+      options: () => ({ filename, contentType }),
+      staging: {},
+    });
+    return { ...details, ...nameOf(file), size: file.details.size };
+  }
+
+  #newIntent(path: string): Intent {
+    const intent = this.#desk.newIntent('upload', [path]);
+    this.#intents.push(intent);
+    return intent;
+  }
+}
+
+interface HowToCreate {
+  /** Asked when the type is decided. */
+  readonly options: () => { filename?: string | undefined; contentType?: string | undefined };
+  readonly staging: StageOptions;
+}
+
+function toData(original: Original, { files, metadata }: Additions): AttachmentData {
+  const { size, sha256, lastModified } = original.details;
+  const facts = { ...original.details.metadata, ...metadata };
+  const paths = [original.path, ...Object.values(files).map(({ path }) => path)];
+  const data = {
+    ...nameOf(original),
+    ...{ size, sha256, uploadedAt: lastModified.toISOString(), files: paths },
+    ...(Object.keys(facts).length > 0 && { metadata: facts }),
+    ...files,
+  };
+  return parseFrozen(JSON.stringify(data));
+}
+
+function nameOf({ depot, path, details: { id, filename, contentType } }: OwnFile) {
+  return { depot, id, path, filename, contentType };
+}
+
+function detailsOf({ details }: StagedFile): WrittenDetails {
+  if (details) return details;
+  throw new DepotError('STORAGE_FAILED', 'The storage does not tell what it has stored');
+}
