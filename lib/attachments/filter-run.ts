@@ -75,27 +75,28 @@ export class FilterRun implements FilterContext {
     }
   }
 
-  share<Value>(key: symbol | object, create: () => Value): Value {
+  // Bound, since filters take apart what they are given.
+  readonly share = <Value>(key: symbol | object, create: () => Value): Value => {
     if (!this.#shared.has(key)) this.#shared.set(key, create());
     return this.#shared.get(key) as Value;
-  }
+  };
 
-  atEnd(release: () => Promise<void> | void): void {
+  readonly atEnd = (release: () => Promise<void> | void): void => {
     this.#releases.push(release);
-  }
+  };
 
-  addFile(name: string, content: Content, options: AddFileOptions = {}): Promise<DerivedFile> {
+  readonly addFile = (name: string, content: Content, options: AddFileOptions = {}): Promise<DerivedFile> => {
     if (!NAME.test(name) || TAKEN_NAMES.has(name) || this.#files.has(name))
       return Promise.reject(taken(name));
     const { filename = `${name}-${this.original.filename}` } = options;
     const stored = this.#store(content, { ...options, filename });
     this.#files.set(name, stored);
     return stored;
-  }
+  };
 
-  addMetadata(metadata: Metadata): void {
+  readonly addMetadata = (metadata: Metadata): void => {
     this.#metadata = { ...this.#metadata, ...jsonOf(metadata) };
-  }
+  };
 }
 
 /** Content for filters: read again from where it came, else from the storage. */

@@ -62,8 +62,13 @@ interface Hang {
   readonly hang: true;
 }
 
+interface Wait {
+  /** Goes on when this has resolved, and fails with what it rejects with. */
+  readonly until: () => Promise<unknown>;
+}
+
 /** One thing that goes wrong. */
-export type Fault = FaultPlace & (Failure | Delay | Hang);
+export type Fault = FaultPlace & (Failure | Delay | Hang | Wait);
 
 /**
  * A storage that goes wrong where it is told to, and for the rest does what the one within does: to test what an
@@ -248,6 +253,7 @@ class FaultPlan {
 async function strike(fault: Fault, signal: AbortSignal | undefined): Promise<void> {
   if ('delay' in fault) await untilAborted(wait(fault.delay), signal);
   else if ('hang' in fault) await untilAborted(new Promise(() => {}), signal);
+  else if ('until' in fault) await untilAborted(fault.until(), signal);
   else throw fault.fail instanceof Error ? fault.fail : new DepotError(fault.fail);
 }
 

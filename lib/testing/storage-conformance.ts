@@ -18,6 +18,7 @@ import { replacing } from './conformance/replacing.js';
 import { staging } from './conformance/staging.js';
 import { type Cases, inOneLine, type OpenStorage, Subject } from './conformance/subject.js';
 import { troubled } from './conformance/troubled.js';
+import { withinTime } from './within-time.js';
 
 const SECTIONS: readonly Cases[] = [
   creating,
@@ -130,14 +131,6 @@ async function runCase(
   } finally {
     await subject.end();
   }
-}
-
-async function withinTime(act: Promise<void>, timeout: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`not done after ${timeout} ms`)), timeout);
-  });
-  await Promise.race([act, late]).finally(() => clearTimeout(timer));
 }
 
 /** Assertions say whom they accuse; any other error is told so here. */

@@ -1,6 +1,7 @@
 import type { Attachment, AttachmentInput } from '../../attachments/attachment.js';
 import type { AttachmentFieldOptions } from '../../attachments/field.js';
 import type { Intent, IntentJournal } from '../../attachments/journal/journal.js';
+import type { FileStorage } from '../../contract/storage.js';
 import type { StorageDirectory } from '../../contract/storage-directory.js';
 
 /**
@@ -92,7 +93,7 @@ export interface ProcessOptions {
   /** Must be laid around the adapter's journal. */
   watch<Transaction>(journal: IntentJournal<Transaction>): IntentJournal<Transaction>;
   /**
-   * Should be awaited before a statement of the application's rows (`statement`) and before a commit (`commit`) is sent,
+   * May be awaited before a statement of the application's rows (`statement`) and before a commit (`commit`) is sent,
    * where the harness can get in between; never resolves once the process is dead.
    */
   step(name: 'statement' | 'commit'): Promise<void>;
@@ -111,8 +112,14 @@ export interface HarnessDatabase {
 
 export interface AttachmentConformanceOptions {
   readonly openDatabase: () => Promise<HarnessDatabase>;
+  /** Gives an empty storage that takes any id; called several times for each case. E.g. `() => new MemoryStorage()`. */
+  readonly openStorage: () => FileStorage;
   /** Whether the model has `pages`, a list of attachments. @default true */
   readonly lists?: boolean | undefined;
+  /** Whether transactions have `nested`. @default true */
+  readonly nested?: boolean | undefined;
+  /** Whether there are `createFolder` and `removeFolder`. @default true */
+  readonly cascades?: boolean | undefined;
   /** Cases to leave out: their names, each with the reason. */
   readonly skip?: Readonly<Record<string, string>> | undefined;
   /** Milliseconds after which a case fails. @default 20000 */
