@@ -13,11 +13,13 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   internal: ['errors'],
   contract: ['errors', 'internal'],
   storages: BASE,
-  testing: BASE,
+  attachments: BASE,
+  images: [...BASE, 'attachments'],
+  testing: [...BASE, 'attachments'],
   serve: BASE,
   upload: BASE,
   depot: [...BASE, 'storages', 'serve', 'upload'],
-  index: [...BASE, 'storages', 'serve', 'upload', 'depot'],
+  index: [...BASE, 'storages', 'serve', 'upload', 'depot', 'attachments', 'images'],
 };
 
 interface Import {
@@ -53,6 +55,11 @@ function roomOf(file: string): string {
   return (file.split('/')[0] ?? '').replace(/\.ts$/, '');
 }
 
+/** `attachments/orm/typeorm.ts` and `attachments/orm/typeorm/rows.ts` are parts of the adapter `typeorm`. */
+function adapterOf(file: string): string | undefined {
+  return /^attachments\/orm\/([^/.]+)/.exec(file)?.[1];
+}
+
 /** `storages/local.ts` and `storages/local/reader.ts` are parts of the storage `local`. */
 function partOf(file: string): string {
   return (file.split('/')[1] ?? '').replace(/\.ts$/, '');
@@ -83,6 +90,11 @@ describe('the house', () => {
       ({ from, to }) => roomOf(from) === 'storages' && roomOf(to) === 'storages',
     );
     expect(ofStorages.filter(({ from, to }) => partOf(from) !== partOf(to)).map(arrow)).toEqual([]);
+  });
+
+  test('one ORM ignores the other, and attachments ignore all of them', () => {
+    const wrong = OWN_IMPORTS.filter(({ from, to }) => adapterOf(to) && adapterOf(from) !== adapterOf(to));
+    expect(wrong.map(arrow)).toEqual([]);
   });
 
   test('nobody imports an index', () => {
@@ -118,16 +130,17 @@ describe('packages', () => {
     expect(wrong.map(arrow)).toEqual([]);
   });
 
-  test('that are optional are not needed to load anything', () => {
-    expect(foreign.filter((one) => one.isStatic && !required.includes(packageOf(one))).map(arrow)).toEqual(
-      [],
-    );
+  test('that are optional are not needed to load anything but the adapter of an ORM', () => {
+    const needed = foreign.filter((one) => one.isStatic && !required.includes(packageOf(one)));
+    expect(needed.filter(({ from }) => !adapterOf(from)).map(arrow)).toEqual([]);
   });
 
-  test('that are optional are those that are loaded on demand', () => {
+  test('that are optional are those that are loaded on demand, and ORMs', () => {
     const sources = FILES.map((file) => readFileSync(join(LIB, file), 'utf8')).join('\n');
     const loaded = [...sources.matchAll(/new OptionalPeer\(\s*'([^']+)'/g)].map(([, name]) => name);
-    expect(new Set(loaded)).toEqual(new Set(optional));
+    const ofAdapters = foreign.filter(({ from }) => adapterOf(from)).map(packageOf);
+    const used = [...loaded, ...ofAdapters.filter((name) => !required.includes(name))];
+    expect(new Set(used)).toEqual(new Set(optional));
   });
 
   test('are not listed where nobody needs them', () => {

@@ -96,7 +96,7 @@ function uploadedFileOf(value: unknown): FileInfo | undefined {
  * A field may be filled with what a request's JSON held, by mistake: nothing of it may name a file of this machine, or of
  * somebody else. What `attach` was called with has been looked at by the application.
  */
-function assertGenuine(value: unknown): void {
+export function assertGenuine(value: unknown): void {
   if (isObject(value) && (!isPlain(value) || isGenuineUpload(value))) return;
   throw new DepotError(
     'INVALID_CONTENT',

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { DepotError, isDepotError } from '../errors.js';
 import { Batches } from '../internal/batches.js';
 import { Attachment, type AttachmentInput, newPending, pendingContent } from './attachment.js';
@@ -55,6 +56,8 @@ export class UnitOfWork<Transaction> {
   constructor(desk: UnitDesk<Transaction>, transaction: Transaction | undefined) {
     this.#desk = desk;
     this.transaction = transaction;
+    // As many as there are attachments: none of them is forgotten.
+    setMaxListeners(0, this.#ending.signal);
     this.#records = new Batches((decisions) => this.#record(merged(decisions)));
   }
 

@@ -24,7 +24,7 @@ export const recovering: AttachmentCases = {
 
   'recover: two at once do no harm': async (scene) => {
     const { id } = await savedRow(scene);
-    for (const last of ['record', 'delete'] as const) {
+    for (const last of ['commit', 'delete'] as const) {
       await dieBefore(scene, last, async ({ harness }) => {
         await harness.update(id, { content: Buffer.from(last), photo: Buffer.from(last) });
       });
