@@ -20,7 +20,7 @@ export function uploadScenarios(quick) {
   const small = {
     size: 64 * KILOBYTE,
     load: { count: 500, concurrency: 16 },
-    warmUp: { count: 200, concurrency: 16 },
+    warmUp: { count: 2000, concurrency: 16 },
   };
   const one = 'one upload of 256 MB at a time';
   const many = '500 uploads of 64 KB, 16 at once';
