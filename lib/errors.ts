@@ -58,6 +58,7 @@ const ERROR_TABLE = {
   WRONG_REGION: { status: 500, title: 'The bucket of the storage is in another region' },
   CLOCK_SKEW: { status: 500, title: 'The clocks here and at the storage differ' },
   STORAGE_FAILED: { status: 500, title: 'Storage failed' },
+  FILE_DAMAGED: { status: 500, title: 'Only a part of the file is there' },
   STORAGE_FULL: { status: 507, title: 'Storage full' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
@@ -83,13 +84,10 @@ export class DepotError extends Error {
 
 /** Thrown where a file is asked for that the storage does not have; code `FILE_NOT_FOUND`. */
 export class FileNotFoundError extends DepotError {
-  /** What is missing of a file of which a part is there, for the log: it is no file, but something is wrong. */
-  readonly damage: string | undefined;
-
-  constructor(id: string, options: { cause?: unknown; damage?: string } = {}) {
+  /** @param options `cause`: `FILE_DAMAGED` where a part of the file is there: for clients it is none, for the log it is news */
+  constructor(id: string, options?: { cause?: unknown }) {
     super('FILE_NOT_FOUND', `There is no file ${JSON.stringify(id)}`, options);
     this.name = 'FileNotFoundError';
-    this.damage = options.damage;
   }
 }
 

@@ -24,8 +24,14 @@ export {
 } from './contract/storage.js';
 export type { StorageDirectory } from './contract/storage-directory.js';
 export { type ByteRange, type FileDetails, StoredFile, type StreamOptions } from './contract/stored-file.js';
-export type { StorageOptions } from './depot/config.js';
-export { type CreateFileOptions, DepotManager } from './depot/manager.js';
+export type { StorageOptions, StorageSettings } from './depot/config.js';
+export {
+  type CreateFileOptions,
+  DepotManager,
+  type FileUrlOptions,
+  type ManagerOptions,
+  type SigningOptions,
+} from './depot/manager.js';
 export type { FlatSettings } from './depot/settings.js';
 export { DepotError, type DepotErrorCode, FileNotFoundError, isDepotError } from './errors.js';
 export type { SendfileOptions, ServeOptions } from './serve/options.js';

@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 function open(options: Record<string, unknown>) {
-  return openStorage(Object.entries(options));
+  return openStorage(Object.entries(options)).storage;
 }
 
 function openUrl(url: unknown) {
@@ -191,6 +191,40 @@ describe('GridFS', () => {
     expect(open({ backend: 'gridfs', db: { collection: () => ({}), databaseName: 'x' } })).toBeInstanceOf(
       GridFSStorage,
     );
+describe('private', () => {
+  const settingsOf = (options: Record<string, unknown>) => openStorage(Object.entries(options)).settings;
+
+  test.each([
+    [{ backend: 'memory', private: true }],
+    [{ url: 'memory:?private=true' }],
+    [{ url: 'memory:', private: 'true' }],
+    [{ url: 'mongodb://h/files?private=true' }],
+    [{ url: 's3://photos?private=true&policy=private' }],
+  ])('%j', (options) => {
+    expect(settingsOf(options)).toEqual({ private: true });
+  });
+
+  test('is nothing unless it is said to be', () => {
+    expect(settingsOf({ backend: 'memory' })).toEqual({});
+    expect(settingsOf({ url: 'memory:?private=false' })).toEqual({ private: false });
+  });
+
+  test.each([
+    [{ url: 'memory:?private=yes' }, 'Backend "memory": the option "private" must be true or false'],
+    [{ url: 'memory:?private=true', private: true }, 'Backend "memory": the option "private" is given twice'],
+    [
+      { url: 's3://photos?private=true&policy=public-read' },
+      'Backend "s3": what is "private" cannot have the option "policy" too',
+    ],
+    [
+      { backend: 's3', bucket: 'photos', private: true, public_url: 'https://cdn.example' },
+      'Backend "s3": what is "private" cannot have the option "public_url" too',
+    ],
+  ])('%j fails', (options, message) => {
+    expect(() => open(options)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION', message }));
+  });
+});
+
   });
 
   test.each([

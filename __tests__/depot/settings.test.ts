@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { parseSettings } from '../../lib/depot/settings.js';
 
 function parsed(settings: Record<string, string | undefined>, prefix = 'depot.') {
-  const { storages, aliases, defaultName } = parseSettings(settings, prefix);
-  return { storages: Object.fromEntries(storages), aliases: Object.fromEntries(aliases), defaultName };
+  const { storages, aliases, ...others } = parseSettings(settings, prefix);
+  return { storages: Object.fromEntries(storages), aliases: Object.fromEntries(aliases), ...others };
 }
 
 describe('flat settings', () => {
@@ -61,6 +61,19 @@ describe('flat settings', () => {
     });
   });
 
+  test('keys that URLs are signed with', () => {
+    const settings = { 'depot.url': 'memory:', 'depot.private': 'true', 'depot.signing_keys': 'new,old' };
+    expect(parsed(settings)).toMatchObject({
+      storages: {
+        default: [
+          ['url', 'memory:'],
+          ['private', 'true'],
+        ],
+      },
+      signingKeys: ['new', 'old'],
+    });
+  });
+
   test('another prefix, also one that a regular expression would read otherwise', () => {
     const settings = { 'a+b.url': 'memory:', 'aab.url': 'file:x', 'depot.url': 'file:y' };
     expect(parsed(settings, 'a+b.').storages).toEqual({ default: [['url', 'memory:']] });
@@ -110,9 +123,25 @@ describe('environment variables', () => {
     });
   });
 
-  test.each(['DEPOT_BUCKEND', 'DEPOT_PHOTOS_DEFAULT', 'DEPOT_', 'DEPOT_PHOTOS'])('%s is no option', (key) => {
-    expect(() => parsed({ DEPOT_URL: 'memory:', [key]: 'x' }, 'DEPOT_')).toThrow(
-      expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringContaining(key) }),
-    );
+  test('keys, and what is private', () => {
+    const settings = { DEPOT_PHOTOS_URL: 'memory:', DEPOT_PHOTOS_PRIVATE: 'true', DEPOT_SIGNING_KEYS: 'key' };
+    expect(parsed(settings, 'DEPOT_')).toMatchObject({
+      storages: {
+        photos: [
+          ['url', 'memory:'],
+          ['private', 'true'],
+        ],
+      },
+      signingKeys: ['key'],
+    });
   });
+
+  test.each(['DEPOT_BUCKEND', 'DEPOT_PHOTOS_DEFAULT', 'DEPOT_PHOTOS_SIGNING_KEYS', 'DEPOT_', 'DEPOT_PHOTOS'])(
+    '%s is no option',
+    (key) => {
+      expect(() => parsed({ DEPOT_URL: 'memory:', [key]: 'x' }, 'DEPOT_')).toThrow(
+        expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringContaining(key) }),
+      );
+    },
+  );
 });

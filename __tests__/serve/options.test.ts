@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { checkedOptions, type ServeOptions } from '../../lib/serve/options.js';
+import { checkedOptions, limitedTo, type ServeOptions } from '../../lib/serve/options.js';
 import { serveFiles } from '../../lib/serve/router.js';
 import { directoryOf } from '../support/serving.js';
 
@@ -10,9 +10,30 @@ test('defaults', () => {
     disposition: 'auto',
     fallthrough: false,
     redirect: true,
+    verify: false,
     sendfile: undefined,
     authorize: undefined,
+    onError: expect.any(Function),
+    secondsLeft: Number.POSITIVE_INFINITY,
   });
+});
+
+test.each<[cacheControl: string | false, limited: string]>([
+  ['public, max-age=0', 'private, max-age=0, must-revalidate'],
+  ['public, max-age=30', 'private, max-age=30, must-revalidate'],
+  ['public, max-age=31536000, immutable', 'private, max-age=60, must-revalidate'],
+  ['MAX-AGE="90"', 'private, max-age=60, must-revalidate'],
+  ['public, max-age=30, stale-while-revalidate=600', 'private, max-age=30, must-revalidate'],
+  ['public, s-maxage=600', 'private, max-age=0, must-revalidate'],
+  ['public', 'private, max-age=0, must-revalidate'],
+  [false, 'private, max-age=0, must-revalidate'],
+  ['public, no-cache="Set-Cookie", max-age=90', 'private, max-age=60, must-revalidate'],
+  ['private, no-cache', 'private, no-cache'],
+  ['no-store', 'no-store'],
+  ['public,no-cache,max-age=90', 'public,no-cache,max-age=90'],
+])('%j for a URL that works for a minute: %s', (cacheControl, limited) => {
+  const settings = limitedTo(60.9, checkedOptions({ cacheControl }));
+  expect(settings).toMatchObject({ secondsLeft: 60.9, cacheControl: limited });
 });
 
 test('what only some may have is not kept by caches that others use', () => {

@@ -8,6 +8,7 @@ import {
   planSendfile,
   type RequestHead,
   SIGNED_URL_SECONDS,
+  signedUrlSeconds,
 } from '../../lib/serve/plan.js';
 
 const FILE: FileDetails = {
@@ -234,10 +235,34 @@ describe('302', () => {
     expect(redirect.headers['Cache-Control']).toBe('private, no-cache');
   });
 
+  test.each([
+    [Number.POSITIVE_INFINITY, 3600, 1800],
+    [3600, 3600, 1800],
+    [3599, 1800, 900],
+    [1000, 900, 450],
+    [449, 225, 112],
+    [100, 60, 30],
+    [45, 60, 30],
+    [7.5, 60, 7],
+    [0.5, 60, 0],
+  ])(
+    'of %d seconds that our own signature has left, S3 signs for %d, and caches have %d',
+    (left, signed, cached) => {
+      const settings = { ...checkedOptions({}), secondsLeft: left };
+      expect(signedUrlSeconds(settings)).toBe(signed);
+      const { headers } = planRedirect(FILE, URL, settings);
+      expect(headers['Cache-Control']).toBe(`private, max-age=${cached}`);
+    },
+  );
+
   test('a public URL is cached as files are', () => {
     const options = { cacheControl: 'public, max-age=99999' };
     const redirect = planRedirect({ ...FILE, publicUrl: URL }, URL, checkedOptions(options));
-    expect(redirect.headers).toEqual({ Location: URL, 'Cache-Control': 'public, max-age=99999' });
+    expect(redirect.headers).toEqual({
+      Location: URL,
+      'Content-Length': 0,
+      'Cache-Control': 'public, max-age=99999',
+    });
   });
 });
 

@@ -1,5 +1,5 @@
 import type { RequestListener } from 'node:http';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import connect from 'connect';
 import express, { type ErrorRequestHandler } from 'express';
 import { DepotError } from '../../lib/errors.js';
@@ -17,6 +17,7 @@ import {
 } from '../support/serving.js';
 
 const CONTENT = Buffer.from('0123456789'.repeat(10));
+
 const servers = new TestServers();
 const memory = new MemoryStorage();
 const directory = directoryOf({ files: memory });
@@ -368,7 +369,83 @@ describe('redirects', () => {
   test('RFC 9110 section 13.2.1: conditions and ranges are not ours to evaluate', async () => {
     const headers = { 'If-None-Match': '*', 'If-Match': '"x"', Range: 'bytes=100-' };
     expect((await redirected(SIGNED, {}, { headers })).answer.status).toBe(302);
-    expect((await redirected(SIGNED, {}, { method: 'HEAD' })).answer.status).toBe(302);
+  });
+
+  test('a HEAD is answered by us where the URL is signed for GET alone', async () => {
+    const { answer, storage } = await redirected(SIGNED, {}, { method: 'HEAD' });
+    expect(answer).toMatchObject({
+      status: 200,
+      headers: { 'content-length': '100', 'content-type': 'image/png' },
+    });
+    expect(storage.opened).toBe(0);
+  });
+
+  /** A storage that has URLs, a file of it, and how often the backend was asked for the file. */
+  async function remembering(options: ServeOptions = {}) {
+    const storage = new OpenFilesStorage({ url: () => SIGNED });
+    const looks = jest.spyOn(storage, 'get');
+    const file = await storage.create(CONTENT, { filename: 'a.png' });
+    const port = await servers.listen(serveFiles(directoryOf({ remote: storage }), options));
+    const get = (method = 'GET') => ask(port, `/depot/remote/${file}`, { method });
+    return { storage, looks, file, get };
+  }
+
+  test('what was found out of a file is used again, for a while', async () => {
+    const { looks, get } = await remembering();
+    const now = jest.spyOn(Date, 'now').mockReturnValue(0);
+    for (let index = 0; index < 3; index++) expect((await get()).status).toBe(302);
+    expect(looks).toHaveBeenCalledTimes(1);
+    now.mockReturnValue(10_000);
+    expect((await get()).status).toBe(302);
+    expect(looks).toHaveBeenCalledTimes(2);
+    now.mockRestore();
+  });
+
+  test('a HEAD, and each request with `verify`, looks anew', async () => {
+    const { looks, get } = await remembering();
+    for (const method of ['GET', 'GET', 'HEAD', 'HEAD']) await get(method);
+    expect(looks).toHaveBeenCalledTimes(3);
+    const verifying = await remembering({ verify: true });
+    for (let index = 0; index < 3; index++) await verifying.get();
+    expect(verifying.looks).toHaveBeenCalledTimes(3);
+  });
+
+  test('what is deleted here is missed at once', async () => {
+    const { storage, file, get } = await remembering();
+    expect((await get()).status).toBe(302);
+    await storage.delete(file);
+    expect(problemOf(await get())).toMatchObject({ status: 404, code: 'FILE_NOT_FOUND' });
+    await storage.create(CONTENT, { id: file });
+    expect((await get()).status).toBe(302);
+  });
+
+  test('what is replaced here is seen at once', async () => {
+    const asked: string[] = [];
+    const storage = new OpenFilesStorage({ url: () => SIGNED });
+    const file = await storage.create(CONTENT, { filename: 'a.png' });
+    const authorize = (_req: unknown, { filename }: { filename: string }) => asked.push(filename) > 0;
+    const port = await servers.listen(serveFiles(directoryOf({ remote: storage }), { authorize }));
+    await ask(port, `/depot/remote/${file}`);
+    await storage.replace(file, CONTENT, { filename: 'b.html' });
+    await ask(port, `/depot/remote/${file}`);
+    expect(asked).toEqual(['a.png', 'b.html']);
+  });
+
+  test('permission is asked for each time', async () => {
+    let isAllowed = true;
+    const { looks, get } = await remembering({ authorize: () => isAllowed });
+    expect((await get()).status).toBe(302);
+    isAllowed = false;
+    expect((await get()).status).toBe(403);
+    expect(looks).toHaveBeenCalledTimes(1);
+  });
+
+  test('a file that is missing is looked for each time', async () => {
+    const storage = new OpenFilesStorage({ url: () => SIGNED });
+    const port = await servers.listen(serveFiles(directoryOf({ remote: storage })));
+    expect((await ask(port, '/depot/remote/later')).status).toBe(404);
+    await storage.create(CONTENT, { id: 'later' });
+    expect((await ask(port, '/depot/remote/later')).status).toBe(302);
   });
 
   test.each<Record<string, string>>([

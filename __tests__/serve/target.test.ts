@@ -41,11 +41,12 @@ describe('what is below a mountpoint', () => {
 describe('targets', () => {
   test.each([
     ['/s/id', { storage: 's', id: 'id', download: false }],
-    ['/s/id/name.txt', { storage: 's', id: 'id', download: false }],
-    ['/s/id/na%20me%C3%A9.txt', { storage: 's', id: 'id', download: false }],
+    ['/s/id/name.txt', { storage: 's', id: 'id', filename: 'name.txt', download: false }],
+    ['/s/id/na%20me%C3%A9.txt', { storage: 's', id: 'id', filename: 'na meé.txt', download: false }],
     ['/%73/%69d', { storage: 's', id: 'id', download: false }],
     ['/s/%2569d', { storage: 's', id: '%69d', download: false }],
-    ['/s/id?download', { storage: 's', id: 'id', download: true }],
+    ['/s/id?download', { storage: 's', id: 'id', filename: undefined, download: true }],
+    ['/s/id?%64ownload', { storage: 's', id: 'id', download: true }],
     ['/s/id?download=1', { storage: 's', id: 'id', download: true }],
     ['/s/id?x=1&download', { storage: 's', id: 'id', download: true }],
     ['/s/id?download&x=1', { storage: 's', id: 'id', download: true }],
@@ -54,7 +55,7 @@ describe('targets', () => {
     ['/s/id?', { storage: 's', id: 'id', download: false }],
     ['/s/id?a/b/../%zz', { storage: 's', id: 'id', download: false }],
   ])('%s', (target, parsed) => {
-    expect(parseTarget(target)).toEqual(parsed);
+    expect(parseTarget(target)).toMatchObject(parsed);
   });
 
   test.each([

@@ -14,4 +14,8 @@ export interface StorageDirectory {
   get(name?: string): FileStorage;
   /** Where the middleware serves the file of that path (`<storage>/<id>`). */
   urlFor(path: string): string;
+  /** Whether the files of the storage of that name or alias are served at signed URLs alone. @default they are not */
+  isPrivate?(name: string): boolean;
+  /** Whether a text has that signature; absent where nothing is ever signed. */
+  readonly isSigned?: ((text: string, signature: string) => boolean) | undefined;
 }

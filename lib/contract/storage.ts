@@ -3,6 +3,7 @@ import { DepotError, isDepotError } from '../errors.js';
 import { ContentMeter } from '../internal/content-meter.js';
 import { contentTypeOfName, parsedContentType, UNKNOWN_CONTENT_TYPE } from '../internal/content-type.js';
 import { writeInPieces } from '../internal/piece-writer.js';
+import { Recent } from '../internal/recent.js';
 import type { Capabilities } from './capabilities.js';
 import { abandonContent, type Content, type ContentSource, toContentSource } from './content.js';
 import { assertFileId, createFileId } from './file-id.js';
@@ -111,6 +112,8 @@ export interface StagingOptions {
   readonly signal?: AbortSignal | undefined;
   /** What the file will be, if that is known before its content is; to be asked when the first piece is there. */
   readonly expected?: (() => ExpectedFile) | undefined;
+  /** With `expected`: the file whose content this will be; absent for a new file. */
+  readonly replaces?: FileDetails | undefined;
 }
 
 /** What can be known of a file before its content. */
@@ -121,6 +124,12 @@ export type NewFileDetails = Required<Omit<FileDetails, 'etag' | 'publicUrl'>>;
 
 /** 512 KiB: larger pieces gain nothing on a disk. */
 const DEFAULT_PIECE_SIZE = 512 * 1024;
+
+/** Milliseconds for which `recall` goes on telling what it has found. */
+const RECALL_MILLISECONDS = 10_000;
+
+/** Files that `recall` remembers, about 1 KiB each. */
+const MAX_RECALLED = 4096;
 
 /**
  * A place for files. What all storages share is done here: ids, names, types, limits, digests and clean-up;
@@ -136,6 +145,7 @@ export abstract class FileStorage {
   readonly serve: 'auto' | 'redirect' | 'stream' = 'auto';
   /** Bytes in which content is handed to the staging area. */
   protected readonly pieceSize: number = DEFAULT_PIECE_SIZE;
+  readonly #recent = new Recent<StoredFile>(MAX_RECALLED);
 
   /** An id for a new file, in the storage's own form, before there is a file. */
   newId(): string {
@@ -170,7 +180,8 @@ export abstract class FileStorage {
 
   async #stage(content: Content, options: StageOptions): Promise<StagedFile> {
     const source = toContentSource(content);
-    const area = this.openStaging({ signal: options.signal, expected: expectation(source, options) });
+    const { signal, replaces } = options;
+    const area = this.openStaging({ signal, expected: expectation(source, options), replaces });
     try {
       const facts = await this.#transfer(source, area, options);
       return new StagedFile(facts, this.#stagingEnd(source, area, facts));
@@ -213,6 +224,16 @@ export abstract class FileStorage {
   }
 
   /**
+   * As `get`, but as the file was within the last 10 seconds: it spares the backend to be asked again and again. What is
+   * done through this object is seen at once, what others do to the file after that time.
+   * @throws DepotError `FILE_NOT_FOUND`
+   */
+  async recall(fileOrId: FileOrId): Promise<StoredFile> {
+    const id = toFileId(fileOrId);
+    return this.#recent.get(id, Date.now() + RECALL_MILLISECONDS, () => this.get(id));
+  }
+
+  /**
    * Details of a file, without its content.
    * @throws DepotError `FILE_NOT_FOUND`
    */
@@ -243,7 +264,8 @@ export abstract class FileStorage {
 
   /** Deletes a file. That it does not exist is no error. */
   async delete(fileOrId: FileOrId): Promise<void> {
-    await this.remove(toFileId(fileOrId));
+    const id = toFileId(fileOrId);
+    await this.#changing(id, () => this.remove(id));
   }
 
   /** Ids of the files in ascending order of their characters' codes, in flat memory however many there are. */
@@ -287,18 +309,27 @@ export abstract class FileStorage {
     }
   }
 
+  /** Whether it works or not: nobody knows what a failure has left. */
+  async #changing(id: string, change: () => Promise<void>): Promise<void> {
+    try {
+      await change();
+    } finally {
+      this.#recent.forget(id);
+    }
+  }
+
   #stagingEnd(source: ContentSource, area: StagingArea, facts: ContentFacts) {
     return {
       commit: async (options: CommitOptions) => {
         const id = options.id ?? area.newId ?? createFileId();
         const details = { ...newFile(id, options, source), ...contentDetails(facts) };
-        await area.commit(details);
+        await this.#changing(id, () => area.commit(details));
         return details;
       },
       replace: async (id: string, options: FileOptions) => {
         const old = await this.stat(id);
         const details = { ...replacedFile(options, source, old), ...contentDetails(facts) };
-        await area.replace(details, old);
+        await this.#changing(id, () => area.replace(details, old));
         return details;
       },
       discard: () => area.discard(),

@@ -18,6 +18,7 @@ import {
   required,
   text,
 } from './options.js';
+  toCamelCase,
 import {
   locatedBucket,
   locatedFolder,
@@ -36,6 +37,18 @@ export type StorageOptions =
 
 type BackendName = StorageOptions['backend'];
 type OptionsOf<Name extends BackendName> = Omit<
+/** What is said of a storage of any kind. */
+export interface StorageSettings {
+  /** Its files are served at signed URLs alone, which `urlFor` gives; the manager needs keys for it. @default false */
+  readonly private?: boolean | undefined;
+}
+
+/** A storage, and what is said of it besides. */
+export interface ConfiguredStorage {
+  readonly storage: FileStorage;
+  readonly settings: StorageSettings;
+}
+
   Extract<StorageOptions, { readonly backend: Name }>,
   'backend'
 >;
@@ -119,7 +132,7 @@ export const OPTION_NAMES: ReadonlySet<string> = new Set([
  * The storage that options describe, by a `backend` or a `url`.
  * @throws DepotError `INVALID_OPTION`
  */
-export function openStorage(given: GivenOptions): FileStorage {
+export function openStorage(given: GivenOptions): ConfiguredStorage {
   const { backend, url } = Object.fromEntries(given.filter(([name]) => name === 'backend' || name === 'url'));
   const options = given.filter(([name]) => name !== 'backend' && name !== 'url');
   if (url === undefined) return createStorage(backendNamed(backend), options);
@@ -129,17 +142,35 @@ export function openStorage(given: GivenOptions): FileStorage {
   return createStorage(name, [...BACKENDS[name].readUrl(parts), ...options]);
 }
 
-function createStorage<Name extends BackendName>(name: Name, given: GivenOptions): FileStorage {
+function createStorage<Name extends BackendName>(name: Name, given: GivenOptions): ConfiguredStorage {
+  const owner = `Backend "${name}"`;
+  const isSetting = ([option]: GivenOptions[number]) => Object.hasOwn(SETTINGS, toCamelCase(option));
+  const settings = readOptions<StorageSettings>(SETTINGS, given.filter(isSetting), owner);
+  const own = given.filter((option) => !isSetting(option));
+  if (settings.private) assertNotPublic(own, owner);
   const { options, create } = BACKENDS[name];
-  return create(readOptions(options, given, `Backend "${name}"`));
+  return { storage: create(readOptions(options, own, owner)), settings };
+}
+
+/** What everybody can read elsewhere is not private here. */
+function assertNotPublic(options: GivenOptions, owner: string): void {
+  const isPublic = ([name, value]: GivenOptions[number]) =>
+    toCamelCase(name) === 'publicUrl' || (toCamelCase(name) === 'policy' && value === 'public-read');
+  const contradiction = options.find(isPublic);
+  if (contradiction)
+    throw invalidOption(`${owner}: what is "private" cannot have the option "${contradiction[0]}" too`);
 }
 
 function backendNamed(given: unknown): BackendName {
   const name = BACKEND_NAMES.find((known) => known === given);
+/** Of a storage of any kind. */
+const SETTINGS: OptionReaders<StorageSettings> = { private: flag };
+
   if (name) return name;
   const problem =
     given === undefined ? 'A storage needs a "backend"' : `There is no backend ${JSON.stringify(given)}`;
   throw invalidOption(`${problem}; there are: ${listOf(BACKEND_NAMES)}`);
+  'private',
 }
 
 function backendOfScheme(scheme: string): BackendName {

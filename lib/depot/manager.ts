@@ -1,21 +1,46 @@
 import type { IncomingMessage } from 'node:http';
 import type { Content } from '../contract/content.js';
 import { type FileInfo, toFileInfo } from '../contract/file-info.js';
+import { cleanFileName } from '../contract/file-name.js';
+import { assertStorageName, parseFilePath } from '../contract/file-path.js';
 import type { StagedFile, WrittenDetails } from '../contract/staged-file.js';
 import { type CreateOptions, FileStorage, type ReplaceOptions } from '../contract/storage.js';
 import type { StorageDirectory } from '../contract/storage-directory.js';
 import type { StoredFile } from '../contract/stored-file.js';
 import { DepotError } from '../errors.js';
+import { Signer } from '../internal/signature.js';
 import { checkedOptions, type ServeOptions } from '../serve/options.js';
 import { type ServeMiddleware, serveFiles } from '../serve/router.js';
+import { signedQuery } from '../serve/signed-url.js';
 import { type ErrorHandler, errorHandler } from '../upload/error-handler.js';
 import type { ReceiveOptions, UploadOptions } from '../upload/options.js';
 import { receiveFile } from '../upload/receive-file.js';
 import { type Uploader, uploadFiles } from '../upload/upload-files.js';
-import { openStorage, type StorageOptions } from './config.js';
-import { assertStorageName, parseFilePath } from '../contract/file-path.js';
+import { type ConfiguredStorage, openStorage, type StorageOptions, type StorageSettings } from './config.js';
 import { mountable } from './mountable.js';
 import { type FlatSettings, parseSettings } from './settings.js';
+
+export interface ManagerOptions {
+  /** With what URLs are signed. */
+  readonly signing?: SigningOptions | undefined;
+}
+
+export interface SigningOptions {
+  /** Secrets of at least 32 bytes, the newest first: it signs, and what an older one has signed goes on working. */
+  readonly keys: readonly (string | Uint8Array)[];
+}
+
+export interface FileUrlOptions {
+  /** Seconds for which the URL works: it is signed. @default for ever; of a private storage, half an hour to an hour */
+  readonly expiresIn?: number | undefined;
+  /** `attachment` for a download; `inline` as the middleware serves the file anyway. @default 'inline' */
+  readonly disposition?: 'inline' | 'attachment' | undefined;
+  /** A name for people, at the end of the URL; the file's own is that of a download. @default none */
+  readonly filename?: string | undefined;
+}
+
+/** Seconds in which the URL of a file of a private storage stays the same, and at least works, if nobody says how long. */
+const URL_STRETCH = 1800;
 
 /** What `create` takes besides the content. */
 export interface CreateFileOptions extends CreateOptions {
@@ -41,8 +66,15 @@ interface NamedStorage {
 export class DepotManager implements StorageDirectory {
   readonly #storages = new Map<string, FileStorage>();
   readonly #aliases = new Map<string, string>();
+  readonly #private = new Set<string>();
+  readonly #signer: Signer | undefined;
   #default: string | undefined;
   #baseUrl = (): string => checkedOptions({}).mountpoint;
+
+  /** @throws DepotError `INVALID_OPTION` */
+  constructor({ signing }: ManagerOptions = {}) {
+    this.#signer = signing && new Signer(signing.keys);
+  }
 
   /**
    * A manager from flat settings, as of an .ini file or the environment. Those that begin with `prefix` count; unset and
@@ -51,6 +83,7 @@ export class DepotManager implements StorageDirectory {
    * - `depot.<name>.backend`, …: the storage of that name
    * - `depot.<name>.aliasOf`: makes the name an alias
    * - `depot.default`: name of the default storage, else the one called `default`, else the first
+   * - `depot.signingKeys`: keys that URLs are signed with, the newest first, with commas in between
    *
    * A prefix that ends in `_` means environment variables: names are in lower case, and `DEPOT_USER_PHOTOS_STORAGE_PATH`
    * is the `storagePath` of `user_photos`.
@@ -60,8 +93,8 @@ export class DepotManager implements StorageDirectory {
    * @throws DepotError `INVALID_OPTION`; `STORAGE_NOT_FOUND` where an alias or the default names no storage
    */
   static fromConfig(settings: FlatSettings, prefix = 'depot.'): DepotManager {
-    const { storages, aliases, defaultName } = parseSettings(settings, prefix);
-    const manager = new DepotManager();
+    const { storages, aliases, defaultName, signingKeys } = parseSettings(settings, prefix);
+    const manager = new DepotManager(signingKeys && { signing: { keys: signingKeys } });
     for (const [name, options] of storages) manager.#add(name, () => openStorage(options));
     for (const [alias, name] of aliases) manager.alias(alias, name);
     if (defaultName !== undefined) manager.setDefault(defaultName);
@@ -72,10 +105,15 @@ export class DepotManager implements StorageDirectory {
    * Adds a storage. The first one becomes the default.
    * @param storage options of a backend, a URL (`file:./relative`, `file:///absolute`, `memory:`; options as its query),
    *   or a storage of your own
+   * @param settings of a storage of your own; options and URLs have them among the others
    * @throws DepotError `INVALID_OPTION`, `STORAGE_EXISTS`
    */
-  configure(name: string, storage: StorageOptions | FileStorage | string): FileStorage {
-    return this.#add(name, () => toStorage(storage));
+  configure(
+    name: string,
+    storage: (StorageOptions & StorageSettings) | FileStorage | string,
+    settings: StorageSettings = {},
+  ): FileStorage {
+    return this.#add(name, () => toStorage(storage, settings));
   }
 
   get(name?: string): FileStorage {
@@ -164,11 +202,29 @@ export class DepotManager implements StorageDirectory {
   /**
    * Where the middleware serves a file, from the root of the application: below the path that Express mounted it on.
    * With several middlewares, it is the one made or mounted last.
-   * @throws DepotError `INVALID_PATH`
+   *
+   * With `expiresIn`, and for a private storage always, the URL is signed: it works for so long, as it is, and as no
+   * other. Without `expiresIn` it stays the same for half an hour, so that browsers can cache the file.
+   * @throws DepotError `INVALID_PATH`; `INVALID_OPTION`, also where a URL is to be signed and there are no keys
    */
-  urlFor(path: string): string {
+  urlFor(path: string, options: FileUrlOptions = {}): string {
     const { storageName, id } = parseFilePath(path);
-    return `${this.#baseUrl()}/${storageName}/${id}`;
+    const { filename, download, expires } = checkedUrlOptions(options, Date.now());
+    const name = filename === undefined ? '' : `/${encodeURIComponent(filename)}`;
+    const url = `${this.#baseUrl()}/${storageName}/${id}${name}`;
+    if (options.expiresIn === undefined && !this.isPrivate(storageName))
+      return download ? `${url}?download` : url;
+    const link = { storage: storageName, id, filename, download, expires };
+    return `${url}?${signedQuery(link, (text) => this.#sign(text))}`;
+  }
+
+  isPrivate(name: string): boolean {
+    return this.#private.has(this.#aliases.get(name) ?? name);
+  }
+
+  get isSigned(): StorageDirectory['isSigned'] {
+    const signer = this.#signer;
+    return signer && ((text, signature) => signer.verify(text, signature));
   }
 
   /**
@@ -220,12 +276,19 @@ export class DepotManager implements StorageDirectory {
   }
 
   /** The name is checked first: to open a storage is to touch what it is about. */
-  #add(name: string, open: () => FileStorage): FileStorage {
+  #add(name: string, open: () => ConfiguredStorage): FileStorage {
     this.#assertFree(name);
-    const storage = open();
+    const { storage, settings } = open();
+    if (settings.private && !this.#signer) throw missingKeys(`The storage "${name}" is private`);
+    if (settings.private) this.#private.add(name);
     this.#storages.set(name, storage);
     this.#default ??= name;
     return storage;
+  }
+
+  #sign(text: string): string {
+    if (!this.#signer) throw missingKeys('The URL is to expire');
+    return this.#signer.sign(text);
   }
 
   /** A staged file knows its details as soon as it is one that readers see. */
@@ -256,10 +319,41 @@ export class DepotManager implements StorageDirectory {
   }
 }
 
-function toStorage(storage: StorageOptions | FileStorage | string): FileStorage {
-  if (storage instanceof FileStorage) return storage;
+function toStorage(
+  storage: (StorageOptions & StorageSettings) | FileStorage | string,
+  settings: StorageSettings,
+): ConfiguredStorage {
+  if (storage instanceof FileStorage) return { storage, settings };
   const options = typeof storage === 'string' ? { url: storage } : storage;
-  return openStorage(Object.entries(options).filter(([, value]) => value !== undefined));
+  const given = [...Object.entries(options), ...Object.entries(settings)];
+  return openStorage(given.filter(([, value]) => value !== undefined));
+}
+
+function checkedUrlOptions({ expiresIn, disposition = 'inline', filename }: FileUrlOptions, now: number) {
+  if (expiresIn !== undefined && !isPeriod(expiresIn))
+    throw new DepotError('INVALID_OPTION', 'expiresIn must be a number of seconds, more than 0');
+  if (disposition !== 'inline' && disposition !== 'attachment')
+    throw new DepotError('INVALID_OPTION', 'disposition must be "inline" or "attachment"');
+  return {
+    filename: filename === undefined ? undefined : cleanFileName(filename),
+    download: disposition === 'attachment',
+    expires: expiryOf(expiresIn, now / 1000).toFixed(),
+  };
+}
+
+function isPeriod(seconds: unknown): boolean {
+  return typeof seconds === 'number' && seconds > 0 && Number.isSafeInteger(Math.ceil(seconds));
+}
+
+/** Seconds since the epoch; without a period, at the end of the next stretch. */
+function expiryOf(expiresIn: number | undefined, now: number): number {
+  if (expiresIn !== undefined) return Math.ceil(now + expiresIn);
+  return (Math.floor(now / URL_STRETCH) + 2) * URL_STRETCH;
+}
+
+function missingKeys(reason: string): DepotError {
+  const message = `${reason}, and there is nothing to sign with: new DepotManager({ signing: { keys: [secret] } })`;
+  return new DepotError('INVALID_OPTION', message);
 }
 
 /** Waits for all, whatever becomes of some. */

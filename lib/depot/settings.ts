@@ -11,12 +11,16 @@ export interface DepotSettings {
   /** Names of storages by their aliases. */
   readonly aliases: ReadonlyMap<string, string>;
   readonly defaultName: string | undefined;
+  readonly signingKeys: readonly string[] | undefined;
 }
 
 /** The storage of settings that name none; the word that names the default one. */
 const DEFAULT = 'default';
 
 const ALIAS_OF = 'aliasOf';
+
+/** A setting of the manager itself: keys without commas, the newest first. */
+const SIGNING_KEYS = 'signingKeys';
 
 /** A setting: whose it is, if it says so, and what it is called. */
 interface SettingName {
@@ -34,17 +38,19 @@ export function parseSettings(settings: FlatSettings, prefix: string): DepotSett
   const split = prefix.endsWith('_') ? splitVariable : splitKey;
   const sections = new Map<string, Section>();
   let defaultName: string | undefined;
+  let signingKeys: string[] | undefined;
   for (const [key, value] of Object.entries(settings)) {
     if (!value || !key.startsWith(prefix)) continue;
     const { section, option } = split(key.slice(prefix.length), key);
     if (section === undefined && option === DEFAULT) defaultName = value;
+    else if (section === undefined && option === SIGNING_KEYS) signingKeys = value.split(',');
     else append(sections, section ?? DEFAULT, [option, value]);
   }
   if (sections.size === 0) {
     throw invalidOption(`No storage is configured: there is neither "${prefix}backend" nor "${prefix}url"`);
   }
   if (sections.has(DEFAULT)) defaultName ??= DEFAULT;
-  return { ...separateAliases(sections), defaultName };
+  return { ...separateAliases(sections), defaultName, signingKeys };
 }
 
 function append(sections: Map<string, Section>, name: string, setting: Section[number]): void {
@@ -67,7 +73,7 @@ function splitVariable(rest: string, key: string): SettingName {
     const section = start === 0 ? undefined : words.slice(0, start).join('_');
     const option = toCamelCase(words.slice(start).join('_'));
     if (OPTION_NAMES.has(option) || option === ALIAS_OF) return { section, option };
-    if (section === undefined && option === DEFAULT) return { section, option };
+    if (section === undefined && (option === DEFAULT || option === SIGNING_KEYS)) return { section, option };
   }
   throw invalidOption(`The variable ${key} does not end in an option of any storage`);
 }

@@ -45,7 +45,7 @@ export function locatedNowhere({ location, query }: StorageUrl): GivenOptions {
 }
 
 /** Options of a GridFS storage that may stand among those of the driver in the query of a URL. */
-const GRIDFS_OPTIONS = new Set(['collection', 'chunkSizeBytes']);
+const GRIDFS_OPTIONS = new Set(['collection', 'chunkSizeBytes', 'private']);
 
 /** `mongodb://host/database?collection=files&replicaSet=rs0`: whatever is not ours goes to the driver, as it is. */
 export function locatedMongo({ scheme, location, query }: StorageUrl): GivenOptions {

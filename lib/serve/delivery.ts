@@ -11,7 +11,7 @@ import {
   planSendfile,
   type RequestHead,
   type ResponsePlan,
-  SIGNED_URL_SECONDS,
+  signedUrlSeconds,
 } from './plan.js';
 import { sendfileHeader } from './sendfile.js';
 import type { FileTarget } from './target.js';
@@ -77,7 +77,10 @@ class Delivery {
     const mayRedirect = capabilities.has('url') && this.#isToRedirect();
     const mayHandOver = settings.sendfile && capabilities.has('localPath');
     if (!mayRedirect && (mayHandOver || !asksForNoContent(this.#request))) return undefined;
-    const file = await this.#storage.get(this.#id, this.#readOptions());
+    const isRecalled = mayRedirect && !settings.verify && this.#request.method === 'GET';
+    const file = await (isRecalled
+      ? this.#storage.recall(this.#id)
+      : this.#storage.get(this.#id, this.#readOptions()));
     await this.#authorize(file);
     const redirect = mayRedirect ? await this.#planRedirect(file) : undefined;
     return redirect ?? planResponse(this.#request, file, settings);
@@ -118,8 +121,10 @@ class Delivery {
   async #planRedirect(file: StoredFile): Promise<ResponsePlan | undefined> {
     const { settings } = this.#context;
     const disposition = dispositionOf(this.#request, file, settings);
-    const url = await this.#storage.url(file, { expiresIn: SIGNED_URL_SECONDS, disposition });
-    return url === undefined ? undefined : planRedirect(file, url, settings);
+    const url = await this.#storage.url(file, { expiresIn: signedUrlSeconds(settings), disposition });
+    // A URL that is signed for GET refuses a HEAD: we have all that it asks for.
+    const isUseless = this.#request.method === 'HEAD' && url !== file.publicUrl;
+    return url === undefined || isUseless ? undefined : planRedirect(file, url, settings);
   }
 
   #planHandover({ file, localPath }: OpenFile): ResponsePlan | undefined {

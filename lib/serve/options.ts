@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { isAbsolute, resolve } from 'node:path';
+import { inspect } from 'node:util';
 import type { StoredFile } from '../contract/stored-file.js';
 import { DepotError } from '../errors.js';
 
@@ -21,6 +22,11 @@ export interface ServeOptions {
   readonly fallthrough?: boolean | undefined;
   /** Clients are sent on to the storage's own URL of a file, where it has one. @default true */
   readonly redirect?: boolean | undefined;
+  /**
+   * The backend is asked for each request that is sent on. Without it, what was found out is used for 10 seconds: for so
+   * long clients may be sent to a file that another process has deleted or replaced. @default false
+   */
+  readonly verify?: boolean | undefined;
   /** Has a proxy in front send the files of storages that keep them on this machine. @default none: we send them */
   readonly sendfile?: SendfileOptions | undefined;
   /**
@@ -28,6 +34,12 @@ export interface ServeOptions {
    * Called once for each request, before anything of the file is told. @default everybody may
    */
   authorize?(req: IncomingMessage, file: StoredFile): boolean | Promise<boolean>;
+  /**
+   * Told of what is wrong here and reaches no error handler: of a file that is damaged, which is a 404 for clients, once;
+   * and of every failure that is not the client's, where there is no `next`.
+   * @default a warning of the process (`process.emitWarning`)
+   */
+  onError?(error: unknown, req: IncomingMessage): void;
 }
 
 /**
@@ -53,8 +65,12 @@ export interface ServeSettings {
   readonly disposition: 'auto' | 'attachment';
   readonly fallthrough: boolean;
   readonly redirect: boolean;
+  readonly verify: boolean;
   readonly sendfile: CheckedSendfile | undefined;
   readonly authorize: ((req: IncomingMessage, file: StoredFile) => boolean | Promise<boolean>) | undefined;
+  readonly onError: (error: unknown, req: IncomingMessage) => void;
+  /** For which the answer may be used, and what it leads to; finite only for a signed URL. */
+  readonly secondsLeft: number;
 }
 
 /** What only some may have is asked for each time (RFC 9111 section 5.2.2). */
@@ -65,15 +81,22 @@ const DEFAULT_CACHE_CONTROL = 'public, max-age=0';
 /** A path of segments that are neither empty nor followed by a query. */
 const MOUNTPOINT = /^(?:\/|(?:\/[^/?#\s]+)+\/?)$/;
 
+/** Answers that are not kept, or not used again without asking us (RFC 9111 sections 5.2.2.4 and 5.2.2.5). */
+const ALWAYS_ASKED = /(?:^|[\s,])no-(?:store|cache)(?:[\s,]|$)/i;
+
+const MAX_AGE = /(?:^|[\s,])max-age="?(\d+)/i;
+
 /** What a header value may hold (RFC 9110 section 5.5). */
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** @throws DepotError `INVALID_OPTION` */
 export function checkedOptions(options: ServeOptions): ServeSettings {
-  const { authorize, disposition = 'auto', fallthrough = false, redirect = true } = options;
+  const { disposition = 'auto', fallthrough = false, redirect = true, verify = false } = options;
+  const { authorize, onError = warn } = options;
   require(disposition === 'auto' ||
     disposition === 'attachment', 'disposition must be "auto" or "attachment"');
   require(authorize === undefined || typeof authorize === 'function', 'authorize must be a function');
+  require(typeof onError === 'function', 'onError must be a function');
   return {
     mountpoint: checkedMountpoint(options.mountpoint ?? '/depot'),
     cacheControl: checkedCacheControl(
@@ -82,9 +105,25 @@ export function checkedOptions(options: ServeOptions): ServeSettings {
     disposition,
     fallthrough,
     redirect,
+    verify,
     sendfile: options.sendfile && checkedSendfile(options.sendfile),
     authorize,
+    onError,
+    secondsLeft: Number.POSITIVE_INFINITY,
   };
+}
+
+/** Settings for a request whose URL works only for so many seconds: no cache may use the answer for longer. */
+export function limitedTo(secondsLeft: number, settings: ServeSettings): ServeSettings {
+  const cacheControl = settings.cacheControl || '';
+  if (ALWAYS_ASKED.test(cacheControl)) return { ...settings, secondsLeft };
+  const maxAge = Number(MAX_AGE.exec(cacheControl)?.[1] ?? 0);
+  const seconds = Math.floor(Math.min(maxAge, secondsLeft));
+  return { ...settings, secondsLeft, cacheControl: `private, max-age=${seconds}, must-revalidate` };
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(inspect(error));
 }
 
 function checkedMountpoint(mountpoint: string): string {

@@ -57,8 +57,8 @@ type PlanSettings = Pick<ServeSettings, 'cacheControl' | 'disposition'>;
 /** Seconds that we ask a storage to sign a URL for. */
 export const SIGNED_URL_SECONDS = 3600;
 
-/** Half of the signature's time: storages may give the same URL for a while, so that browsers can cache it. */
-const SIGNED_URL_CACHE_CONTROL = `private, max-age=${SIGNED_URL_SECONDS / 2}`;
+/** Of a URL that is asked for with our own signature at its end: clients need a moment to follow. */
+const MIN_SIGNED_URL_SECONDS = 60;
 
 /** Nothing that a file brings can run in the application's origin, whatever a browser makes of its type. */
 const CONTENT_SECURITY_POLICY =
@@ -86,13 +86,29 @@ export function planResponse(
 
 /**
  * Sends the client to the storage. The Location is what the storage gave, and nothing of the request.
- * @param url public, or signed for `SIGNED_URL_SECONDS`
+ * @param url public, or signed for `signedUrlSeconds`
  */
 export function planRedirect(file: FileDetails, url: string, settings: ServeSettings): RedirectPlan {
   const isPublic = url === file.publicUrl;
-  const signedCacheControl = settings.authorize ? AUTHORIZED_CACHE_CONTROL : SIGNED_URL_CACHE_CONTROL;
-  const cacheControl = isPublic ? settings.cacheControl : signedCacheControl;
-  return { kind: 'redirect', status: 302, headers: { Location: url, ...cacheControlHeader(cacheControl) } };
+  const cacheControl = isPublic ? settings.cacheControl : signedCacheControl(settings);
+  const headers = { Location: url, 'Content-Length': 0, ...cacheControlHeader(cacheControl) };
+  return { kind: 'redirect', status: 302, headers };
+}
+
+/**
+ * Seconds for which a storage is to sign a URL: not more than are left of our own signature. One of a few numbers, so
+ * that requests that come one after the other get the same URL.
+ */
+export function signedUrlSeconds({ secondsLeft }: Pick<ServeSettings, 'secondsLeft'>): number {
+  let seconds = SIGNED_URL_SECONDS;
+  while (seconds > secondsLeft && seconds > MIN_SIGNED_URL_SECONDS) seconds = Math.floor(seconds / 2);
+  return Math.max(seconds, MIN_SIGNED_URL_SECONDS);
+}
+
+/** Half of the signature's time: storages may give the same URL for a while, so that browsers can cache it. */
+function signedCacheControl(settings: ServeSettings): string {
+  if (settings.authorize) return AUTHORIZED_CACHE_CONTROL;
+  return `private, max-age=${Math.floor(Math.min(signedUrlSeconds(settings) / 2, settings.secondsLeft))}`;
 }
 
 /** Hands the file over to a proxy, which evaluates preconditions and ranges by itself. */

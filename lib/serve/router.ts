@@ -3,10 +3,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { StorageDirectory } from '../contract/storage-directory.js';
 import { DepotError, isDepotError } from '../errors.js';
 import { sendProblem } from '../internal/problem.js';
+import { DamageReports } from './damage-reports.js';
 import { type DeliveryContext, deliver } from './delivery.js';
 import { Departure } from './departure.js';
-import { checkedOptions, type ServeOptions, type ServeSettings } from './options.js';
-import { belowMountpoint, parseTarget } from './target.js';
+import { checkedOptions, limitedTo, type ServeOptions, type ServeSettings } from './options.js';
+import { secondsLeft } from './signed-url.js';
+import { belowMountpoint, type FileTarget, parseTarget } from './target.js';
 
 /** Hands a request, or an error, on to the next handler. */
 export type Next = (error?: unknown) => void;
@@ -22,10 +24,11 @@ export type ServeMiddleware = (req: IncomingMessage, res: ServerResponse, next?:
  */
 export function serveFiles(directory: StorageDirectory, options: ServeOptions = {}): ServeMiddleware {
   const settings = checkedOptions(options);
+  const reports = new DamageReports();
   return (req, res, next) => {
     const target = targetOf(req, settings);
     if (target !== undefined) {
-      void serve(target, { directory, settings, req, res, next, departure: new Departure(res) });
+      void serve(target, { directory, settings, reports, req, res, next, departure: new Departure(res) });
     } else if (next) next();
     else sendProblem(res, new DepotError('INVALID_PATH', 'There is nothing here'));
   };
@@ -33,6 +36,7 @@ export function serveFiles(directory: StorageDirectory, options: ServeOptions = 
 
 interface Exchange extends DeliveryContext {
   readonly directory: StorageDirectory;
+  readonly reports: DamageReports;
   readonly next: Next | undefined;
 }
 
@@ -48,12 +52,24 @@ async function serve(target: string, exchange: Exchange): Promise<void> {
   try {
     const fileTarget = parseTarget(target);
     const storage = directory.get(fileTarget.storage);
-    await deliver(storage, fileTarget, exchange);
+    await deliver(storage, fileTarget, { ...exchange, settings: settingsFor(fileTarget, exchange) });
   } catch (error) {
     if (!departure.hasLeft) fail(exchange, error);
   } finally {
     departure.end();
   }
+}
+
+/**
+ * A signature counts wherever there is one, so that a URL that was given away ends when it was said to.
+ * @throws DepotError `URL_NOT_SIGNED`, `URL_INVALID`, `URL_EXPIRED`
+ */
+function settingsFor(target: FileTarget, { directory, settings }: Exchange): ServeSettings {
+  const { isSigned } = directory;
+  const seconds = isSigned && secondsLeft(target, isSigned, Date.now());
+  if (seconds !== undefined) return limitedTo(seconds, settings);
+  if (directory.isPrivate?.(target.storage)) throw new DepotError('URL_NOT_SIGNED');
+  return settings;
 }
 
 /**
@@ -65,12 +81,23 @@ async function turnOf(res: ServerResponse): Promise<void> {
 }
 
 /** A client's mistake is answered at once; a failure of ours is for the application to see, and to answer. */
-function fail({ settings, res, next }: Exchange, error: unknown): void {
+function fail({ settings, reports, req, res, next }: Exchange, error: unknown): void {
+  const isOurs = !isDepotError(error) || error.status >= 500;
+  const news = isOurs ? !next && error : reports.newDamage(error);
+  if (news) tell(settings, news, req);
   if (next && settings.fallthrough && isDepotError(error) && error.status === 404) {
     next();
     return;
   }
-  const isOurs = !isDepotError(error) || error.status >= 500;
   if (!next || !isOurs || res.headersSent) sendProblem(res, error);
   if (next && isOurs) next(error);
+}
+
+/** What a log fails with is no reason to leave a client without an answer. */
+function tell({ onError }: ServeSettings, error: unknown, req: IncomingMessage): void {
+  try {
+    onError(error, req);
+  } catch (failure) {
+    process.emitWarning(`onError has failed: ${failure}`);
+  }
 }

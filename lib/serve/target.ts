@@ -6,14 +6,16 @@ export interface FileTarget {
   readonly storage: string;
   /** Id of a file, unchecked. */
   readonly id: string;
+  /** Name for people; it changes nothing. */
+  readonly filename: string | undefined;
   /** Whether the query asks for a download. */
   readonly download: boolean;
+  /** The query. */
+  readonly parameters: URLSearchParams;
 }
 
 /** A target that is a whole URL, as proxies are sent it (RFC 9112 section 3.2.2); its host is none of our business. */
 const SCHEME_AND_HOST = /^https?:\/\/[^/?#]*/i;
-
-const DOWNLOAD_PARAMETER = /[?&]download(?:[=&]|$)/;
 
 /** What must not be in a decoded segment: it would mean more than a name to a file system. */
 const UNSAFE_SEGMENT = /[/\\\0]|^\.{0,2}$/;
@@ -27,7 +29,7 @@ export function belowMountpoint(mountpoint: string, url: string): string | undef
 }
 
 /**
- * Reads `/<storage>/<id>[/<filename>][?download]`; each segment is decoded once. The file name is for people alone.
+ * Reads `/<storage>/<id>[/<filename>][?download]`; each segment is decoded once.
  * @throws DepotError `INVALID_PATH`
  */
 export function parseTarget(target: string): FileTarget {
@@ -36,7 +38,9 @@ export function parseTarget(target: string): FileTarget {
   if (beforeSlash !== '' || !isSafe(storage) || !isSafe(id) || rest.length > 1 || !rest.every(isSafe)) {
     throw new DepotError('INVALID_PATH');
   }
-  return { storage, id, download: DOWNLOAD_PARAMETER.test(target.slice(path.length)) };
+  const [filename] = rest;
+  const parameters = new URLSearchParams(target.slice(path.length));
+  return { storage, id, filename, download: parameters.has('download'), parameters };
 }
 
 /** A segment that is not well formed gives nothing. */

@@ -1,5 +1,5 @@
 import { ServerResponse } from 'node:http';
-import { addAbortSignal } from 'node:stream';
+import { addAbortSignal, finished, type Readable } from 'node:stream';
 import type { OpenFile } from '../contract/storage.js';
 import { DepotError } from '../errors.js';
 import { sendProblem } from '../internal/problem.js';
@@ -71,40 +71,62 @@ async function writeStream(
   signal: AbortSignal,
 ): Promise<void> {
   const drain = new Drain(res, signal);
-  for await (const chunk of streamBody(file, plan.body, signal)) {
+  const write: WriteChunk = (chunk) => {
     if (!res.headersSent) sendHead(res, plan);
-    if (!res.write(chunk)) await drain.next();
-  }
+    return res.write(chunk) ? undefined : drain.next();
+  };
+  for (const part of plan.body) await writePart(file, part, write, signal);
   if (!res.headersSent) sendHead(res, plan);
   res.end();
 }
 
-/** The parts of a body, one after the other. */
-async function* streamBody(
-  file: OpenFile,
-  body: readonly BodyPart[],
-  signal: AbortSignal,
-): AsyncGenerator<Buffer | string> {
-  for (const part of body) {
-    if (typeof part === 'string') yield part;
-    else yield* streamRange(file, part, signal);
-  }
-}
+/** Gives what is to be waited for before there is more. */
+type WriteChunk = (chunk: Buffer | string) => Promise<void> | undefined;
 
 /** A client that was promised a number of bytes waits for them, and takes more of them for the next answer. */
-async function* streamRange(
+async function writePart(
   file: OpenFile,
-  range: ResolvedRange,
+  part: BodyPart,
+  write: WriteChunk,
   signal: AbortSignal,
-): AsyncGenerator<Buffer> {
-  let missing = lengthOf(range);
-  const { start, end } = range;
-  for await (const chunk of addAbortSignal(signal, file.stream({ start, end, signal }))) {
+): Promise<void> {
+  if (typeof part === 'string') {
+    await write(part);
+    return;
+  }
+  let missing = lengthOf(part);
+  const { start, end } = part;
+  await eachChunk(addAbortSignal(signal, file.stream({ start, end, signal })), (chunk) => {
     missing -= chunk.byteLength;
     if (missing < 0) throw new DepotError('STORAGE_FAILED', 'The content is longer than its size');
-    yield chunk;
-  }
+    return write(chunk);
+  });
   if (missing > 0) throw new DepotError('STORAGE_FAILED', 'The content ended before its size');
+}
+
+/**
+ * Takes a stream as it comes. An iterator would take what waits all at once, which copies it, and cost several promises
+ * for each chunk.
+ * @throws what the stream or `take` fails with; the stream is destroyed then
+ */
+function eachChunk(stream: Readable, take: (chunk: Buffer) => Promise<void> | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: unknown) => {
+      reject(error);
+      stream.destroy();
+    };
+    stream.on('data', (chunk: Buffer) => {
+      try {
+        const pause = take(chunk);
+        if (!pause) return;
+        stream.pause();
+        pause.then(() => stream.resume(), fail);
+      } catch (error) {
+        fail(error);
+      }
+    });
+    finished(stream, { writable: false }, (error) => (error ? reject(error) : resolve()));
+  });
 }
 
 function sendHead(res: ServerResponse, plan: ContentPlan): void {

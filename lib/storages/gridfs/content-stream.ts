@@ -68,11 +68,16 @@ export class ContentStream extends Readable {
       if (chunks.length > 0) return chunks;
       await this.#assertUnchanged();
     }
-    const { fileId } = this.#content;
-    throw new DepotError(
-      'STORAGE_FAILED',
-      `Chunk ${first} of the file ${fileId.toHexString()} is missing or damaged`,
-    );
+    const id = this.#content.fileId.toHexString();
+    if (await this.#hasChunks())
+      throw new DepotError('STORAGE_FAILED', `Chunk ${first} of the file ${id} is missing or damaged`);
+    const cause = new DepotError('FILE_DAMAGED', `The file ${id} has no chunks`);
+    throw new FileNotFoundError(id, { cause });
+  }
+
+  async #hasChunks(): Promise<boolean> {
+    const { chunks } = await this.#database.open();
+    return (await chunks.findOne(chunksOf(this.#content), { projection: { _id: 1 } })) !== null;
   }
 
   async #find(first: number, count: number): Promise<ChunkDocument[]> {

@@ -1,8 +1,9 @@
 import type { Stats } from 'node:fs';
-import { FileNotFoundError } from '../../errors.js';
+import { basename } from 'node:path';
+import { DepotError, FileNotFoundError } from '../../errors.js';
 import { ContentHandle } from './content-handle.js';
 import * as files from './files.js';
-import { type LocalDetails, type LocalLayout, parseDetails, parseSharedMetadata } from './layout.js';
+import { type LocalDetails, type LocalLayout, parseDetails, parseSharedMetadata, STAGED } from './layout.js';
 
 /** Details of this many files are kept in memory, a few hundred bytes each. */
 const CACHED_FILES = 4096;
@@ -38,7 +39,7 @@ export class LocalReader {
     this.#layout = layout;
   }
 
-  /** @throws DepotError `FILE_NOT_FOUND` also where only half of a file is there */
+  /** @throws DepotError `FILE_NOT_FOUND`, caused by `FILE_DAMAGED` where only half of a file is there */
   async details(id: string): Promise<LocalDetails> {
     const { details } = await this.#read(id, async (path) => ({ stats: await files.stat(path) }), ignore);
     return details;
@@ -46,7 +47,7 @@ export class LocalReader {
 
   /**
    * Opens the content together with the details that belong to it. The caller must close the handle.
-   * @throws DepotError `FILE_NOT_FOUND`
+   * @throws DepotError `FILE_NOT_FOUND`, as `details` does
    */
   async open(id: string): Promise<OpenContent> {
     const { details, content, path } = await this.#read(id, openContent, ({ handle }) => handle.close());
@@ -58,6 +59,30 @@ export class LocalReader {
   }
 
   async #read<Content extends { stats: Stats }>(
+    id: string,
+    look: Look<Content>,
+    release: (content: Content) => unknown,
+  ): Promise<{ details: LocalDetails; content: Content; path: string }> {
+    try {
+      return await this.#find(id, look, release);
+    } catch (error) {
+      const cause = error instanceof FileNotFoundError && (await this.#damageOf(id));
+      throw cause ? new FileNotFoundError(id, { cause }) : error;
+    }
+  }
+
+  /** What is wrong where one half of a file is without the other, and nobody is replacing it. */
+  async #damageOf(id: string): Promise<DepotError | undefined> {
+    const folder = this.#layout.folder(id);
+    const names = new Set(await files.readdir(folder).catch((): string[] => []));
+    const hasContent = names.has(STAGED.content);
+    const hasDetails = names.has(STAGED.details) || names.has(STAGED.sharedMetadata);
+    if (hasContent === hasDetails || names.has(basename(this.#layout.lock(id)))) return undefined;
+    const halves = hasContent ? 'content without metadata' : 'metadata without content';
+    return new DepotError('FILE_DAMAGED', `The folder ${folder} has ${halves}`);
+  }
+
+  async #find<Content extends { stats: Stats }>(
     id: string,
     look: Look<Content>,
     release: (content: Content) => unknown,
