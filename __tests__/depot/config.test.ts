@@ -172,25 +172,6 @@ describe('URLs', () => {
   });
 });
 
-describe('GridFS', () => {
-  test.each([
-    ['mongodb://a:b%40c@h1:1,h2:2/files', { uri: 'mongodb://a:b%40c@h1:1,h2:2/files' }],
-    ['mongodb+srv://h/files', { uri: 'mongodb+srv://h/files' }],
-    ['mongodb://h/files?collection=a', { uri: 'mongodb://h/files', collection: 'a' }],
-    [
-      'mongodb://h/files?replicaSet=rs0&chunk_size_bytes=4096&authSource=admin',
-      { uri: 'mongodb://h/files?replicaSet=rs0&authSource=admin', chunk_size_bytes: '4096' },
-    ],
-  ])('%s: what is not ours goes to the driver', (url, options) => {
-    expect(Object.fromEntries(locatedMongo(parseStorageUrl(url)))).toEqual(options);
-    expect(openUrl(url)).toBeInstanceOf(GridFSStorage);
-  });
-
-  test('a client of the application', () => {
-    expect(open({ backend: 'gridfs', client: { db: () => ({}) } })).toBeInstanceOf(GridFSStorage);
-    expect(open({ backend: 'gridfs', db: { collection: () => ({}), databaseName: 'x' } })).toBeInstanceOf(
-      GridFSStorage,
-    );
 describe('private', () => {
   const settingsOf = (options: Record<string, unknown>) => openStorage(Object.entries(options)).settings;
 
@@ -225,6 +206,25 @@ describe('private', () => {
   });
 });
 
+describe('GridFS', () => {
+  test.each([
+    ['mongodb://a:b%40c@h1:1,h2:2/files', { uri: 'mongodb://a:b%40c@h1:1,h2:2/files' }],
+    ['mongodb+srv://h/files', { uri: 'mongodb+srv://h/files' }],
+    ['mongodb://h/files?collection=a', { uri: 'mongodb://h/files', collection: 'a' }],
+    [
+      'mongodb://h/files?replicaSet=rs0&chunk_size_bytes=4096&authSource=admin',
+      { uri: 'mongodb://h/files?replicaSet=rs0&authSource=admin', chunk_size_bytes: '4096' },
+    ],
+  ])('%s: what is not ours goes to the driver', (url, options) => {
+    expect(Object.fromEntries(locatedMongo(parseStorageUrl(url)))).toEqual(options);
+    expect(openUrl(url)).toBeInstanceOf(GridFSStorage);
+  });
+
+  test('a client of the application', () => {
+    expect(open({ backend: 'gridfs', client: { db: () => ({}) } })).toBeInstanceOf(GridFSStorage);
+    expect(open({ backend: 'gridfs', db: { collection: () => ({}), databaseName: 'x' } })).toBeInstanceOf(
+      GridFSStorage,
+    );
   });
 
   test.each([

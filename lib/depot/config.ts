@@ -17,8 +17,8 @@ import {
   readOptions,
   required,
   text,
-} from './options.js';
   toCamelCase,
+} from './options.js';
 import {
   locatedBucket,
   locatedFolder,
@@ -35,8 +35,6 @@ export type StorageOptions =
   | { readonly backend: 'memory' }
   | ({ readonly backend: 's3' } & S3StorageOptions);
 
-type BackendName = StorageOptions['backend'];
-type OptionsOf<Name extends BackendName> = Omit<
 /** What is said of a storage of any kind. */
 export interface StorageSettings {
   /** Its files are served at signed URLs alone, which `urlFor` gives; the manager needs keys for it. @default false */
@@ -49,6 +47,8 @@ export interface ConfiguredStorage {
   readonly settings: StorageSettings;
 }
 
+type BackendName = StorageOptions['backend'];
+type OptionsOf<Name extends BackendName> = Omit<
   Extract<StorageOptions, { readonly backend: Name }>,
   'backend'
 >;
@@ -121,10 +121,14 @@ const BACKENDS: { readonly [Name in BackendName]: Backend<OptionsOf<Name>> } = {
 
 const BACKEND_NAMES = Object.keys(BACKENDS) as BackendName[];
 
+/** Of a storage of any kind. */
+const SETTINGS: OptionReaders<StorageSettings> = { private: flag };
+
 /** Every name that can stand in the configuration of a storage, in camelCase. */
 export const OPTION_NAMES: ReadonlySet<string> = new Set([
   'backend',
   'url',
+  'private',
   ...BACKEND_NAMES.flatMap((name) => Object.keys(BACKENDS[name].options)),
 ]);
 
@@ -163,14 +167,10 @@ function assertNotPublic(options: GivenOptions, owner: string): void {
 
 function backendNamed(given: unknown): BackendName {
   const name = BACKEND_NAMES.find((known) => known === given);
-/** Of a storage of any kind. */
-const SETTINGS: OptionReaders<StorageSettings> = { private: flag };
-
   if (name) return name;
   const problem =
     given === undefined ? 'A storage needs a "backend"' : `There is no backend ${JSON.stringify(given)}`;
   throw invalidOption(`${problem}; there are: ${listOf(BACKEND_NAMES)}`);
-  'private',
 }
 
 function backendOfScheme(scheme: string): BackendName {
