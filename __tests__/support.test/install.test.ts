@@ -25,7 +25,8 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** Installs the S3 server, with only our commands on PATH. */
 function start() {
-  const elsewhere = { DEPOT_TEST_GCS_URL: 'x', DEPOT_TEST_MONGODB_URL: 'x', DEPOT_TEST_PYTHON: 'x' };
+  const others = ['GCS_URL', 'MONGODB_URL', 'POSTGRES_URL', 'PYTHON', 'SQLITE3'];
+  const elsewhere = Object.fromEntries(others.map((name) => [`DEPOT_TEST_${name}`, 'x']));
   const child = spawn(process.execPath, [INSTALL], {
     env: { PATH: commands, DEPOT_TEST_CACHE: cache, ...elsewhere },
     stdio: ['ignore', 'pipe', 'pipe'],

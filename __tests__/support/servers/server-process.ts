@@ -25,6 +25,8 @@ const GUARD = join(import.meta.dirname, 'guard.js');
 /** How a server is run. */
 export interface Recipe {
   readonly program: ProgramName;
+  /** Path of what starts the program, whose path is its first parameter then. @default the program itself */
+  readonly launcher?: string;
   /** What it wants to find in its folder. */
   readonly folders: readonly string[];
   /** @param folder where its data is; the same after a restart */
@@ -94,10 +96,12 @@ export class ServerProcess {
 
   /** The guard has a process group of its own: what interrupts the tests does not end it before it has cleaned up. */
   async #spawn(): Promise<void> {
+    const { launcher } = this.#recipe;
     const parameters = this.#recipe.parameters(this.port, this.folder);
+    const command = launcher ? [launcher, this.#program, ...parameters] : [this.#program, ...parameters];
     const log = await open(join(this.folder, 'server.log'), 'a');
     try {
-      const guard = fork(GUARD, [this.folder, this.#program, ...parameters], {
+      const guard = fork(GUARD, [this.folder, ...command], {
         detached: true,
         execArgv: [],
         stdio: ['ignore', log.fd, log.fd, 'ipc'],
