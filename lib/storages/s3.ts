@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Capabilities } from '../contract/capabilities.js';
+import { PresignedUrls } from '../contract/presigned-urls.js';
 import { type FileOrId, toFileId } from '../contract/staged-file.js';
 import {
   FileStorage,
@@ -16,7 +17,7 @@ import { S3Bucket } from './s3/bucket.js';
 import { listIds } from './s3/id-list.js';
 import { ObjectReader } from './s3/object-reader.js';
 import { checkedOptions, type S3StorageOptions } from './s3/options.js';
-import { SignedUrls } from './s3/signed-urls.js';
+import { urlSigner } from './s3/signed-urls.js';
 import { S3StagingArea, STAGING_FOLDER } from './s3/staging-area.js';
 import { sweep } from './s3/sweep.js';
 
@@ -32,7 +33,7 @@ export class S3Storage extends FileStorage {
   protected override readonly pieceSize: number;
   readonly #bucket: S3Bucket;
   readonly #reader: ObjectReader;
-  readonly #signedUrls: SignedUrls;
+  readonly #signedUrls: PresignedUrls;
   #isSwept = false;
 
   /**
@@ -46,7 +47,7 @@ export class S3Storage extends FileStorage {
     this.pieceSize = settings.partSize;
     this.#bucket = new S3Bucket(settings);
     this.#reader = new ObjectReader(this.#bucket);
-    this.#signedUrls = new SignedUrls(this.#bucket);
+    this.#signedUrls = new PresignedUrls(urlSigner(this.#bucket));
   }
 
   /** Name of the bucket. */
@@ -87,7 +88,7 @@ export class S3Storage extends FileStorage {
   override async url(fileOrId: FileOrId, options: UrlOptions = {}): Promise<string> {
     const file = fileOrId instanceof StoredFile ? fileOrId : await this.stat(fileOrId);
     const isPlain = options.disposition !== 'attachment';
-    return (isPlain ? file.publicUrl : undefined) ?? this.#signedUrls.sign(file, options);
+    return (isPlain ? file.publicUrl : undefined) ?? this.#signedUrls.get(file, options);
   }
 
   protected openStaging(options: StagingOptions): StagingArea {

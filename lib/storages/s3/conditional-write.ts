@@ -1,8 +1,9 @@
+import { revisionOf } from '../../contract/object-metadata.js';
 import type { FileDetails } from '../../contract/stored-file.js';
 import { DepotError, FileNotFoundError, isDepotError } from '../../errors.js';
 import type { S3Bucket } from './bucket.js';
 import { isConditionRefused, toStorageError } from './errors.js';
-import { type ObjectHead, revisionOf } from './object-format.js';
+import type { ObjectHead } from './object-format.js';
 import type { Condition } from './parameters.js';
 import type { Publication } from './publication.js';
 
@@ -48,7 +49,7 @@ export async function replaceObject(
     if (!failure) return;
     if (isDepotError(failure.error) && !(await hasRevision(bucket, old.id, revision))) throw failure.error;
     const current = await lookAfterFailure(bucket, old.id);
-    if (current && revisionOf(current) === revision) return;
+    if (current && revisionOf(current.Metadata ?? {}) === revision) return;
     if (!current) throw new FileNotFoundError(old.id, { cause: failure.error });
     if (!isConditionRefused(failure.error)) throw toStorageError(failure.error, bucket.place);
     etag = current.ETag;
@@ -71,7 +72,7 @@ async function attempt(
 /** Also where the server does not answer: then nobody knows. */
 async function hasRevision(bucket: S3Bucket, id: string, revision: string): Promise<boolean> {
   const head = await lookAfterFailure(bucket, id).catch(() => undefined);
-  return head !== undefined && revisionOf(head) === revision;
+  return head !== undefined && revisionOf(head.Metadata ?? {}) === revision;
 }
 
 /** A server that has just failed is not asked for long. */

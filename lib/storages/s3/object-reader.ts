@@ -3,8 +3,8 @@ import type { GetObjectCommandInput, GetObjectCommandOutput } from '@aws-sdk/cli
 import type { OpenOptions, ReadOptions } from '../../contract/storage.js';
 import type { FileDetails, StreamOptions } from '../../contract/stored-file.js';
 import { DepotError, FileNotFoundError } from '../../errors.js';
+import { type OpenBody, ResumingStream } from '../../internal/resuming-stream.js';
 import type { S3Bucket } from './bucket.js';
-import { ObjectStream, type OpenBody } from './content-stream.js';
 import { isConditionRefused, isObjectMissing, statusOf } from './errors.js';
 import { type ObjectHead, parseObject } from './object-format.js';
 import { PublicUrls } from './public-urls.js';
@@ -37,8 +37,8 @@ export class ObjectReader {
   }
 
   /** The content of an object as it was when its details were found; `CONFLICT` if it was replaced since. */
-  stream(details: FileDetails, options: StreamOptions): ObjectStream {
-    return new ObjectStream(this.#opener(details), details.size, options);
+  stream(details: FileDetails, options: StreamOptions): ResumingStream {
+    return new ResumingStream(this.#opener(details), details.size, options);
   }
 
   /**
@@ -66,7 +66,7 @@ export class ObjectReader {
           isFree && !body.destroyed && start === first && Math.min(end, details.size - 1) === last;
         if (!isOpen) return this.stream(details, options);
         isFree = false;
-        return new ObjectStream(this.#opener(details), details.size, options, body);
+        return new ResumingStream(this.#opener(details), details.size, options, body);
       },
       close: () => {
         if (isFree) body.destroy();

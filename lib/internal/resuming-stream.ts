@@ -1,9 +1,15 @@
 import { addAbortSignal, Readable } from 'node:stream';
-import type { StreamOptions } from '../../contract/stored-file.js';
-import { DepotError } from '../../errors.js';
+import { DepotError } from '../errors.js';
 
 /** Opens the content from the first to the last position, both included, and hears its errors. The signal gives up. */
 export type OpenBody = (start: number, end: number, signal: AbortSignal) => Promise<Readable>;
+
+/** Which part of a content, by positions as of `ByteRange`. */
+export interface ResumingStreamOptions {
+  readonly start?: number | undefined;
+  readonly end?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** How often a body that breaks off is opened anew where it gave nothing in between. */
 const MAX_BARREN_ATTEMPTS = 3;
@@ -12,10 +18,10 @@ const MAX_BARREN_ATTEMPTS = 3;
 const HIGH_WATER_MARK = 256 * 1024;
 
 /**
- * A part of an object's content. The body is opened when the stream is first read; one that breaks off, or that S3
- * closes while the reader rests, is opened again at the position that was reached.
+ * A part of a content that a server has. The body is opened when the stream is first read; one that breaks off, or that
+ * the server closes while the reader rests, is opened again at the position that was reached.
  */
-export class ObjectStream extends Readable {
+export class ResumingStream extends Readable {
   readonly #openBody: OpenBody;
   readonly #end: number;
   readonly #abort = new AbortController();
@@ -31,7 +37,7 @@ export class ObjectStream extends Readable {
   constructor(
     openBody: OpenBody,
     size: number,
-    { start = 0, end = size, signal }: StreamOptions,
+    { start = 0, end = size, signal }: ResumingStreamOptions,
     body?: Readable,
   ) {
     super({ highWaterMark: HIGH_WATER_MARK });

@@ -1,0 +1,56 @@
+import { DepotError } from '../errors.js';
+import { Recent } from '../internal/recent.js';
+import type { UrlOptions } from './storage.js';
+import type { FileDetails } from './stored-file.js';
+
+/** Seconds, where nobody says how long a URL is to work. */
+const DEFAULT_EXPIRES_IN = 3600;
+
+/** A week, the longest that the signature of an object storage lives. */
+const MAX_EXPIRES_IN = 604_800;
+
+/** URLs that are kept, about 1 KiB each. */
+const MAX_KEPT = 4096;
+
+/** What a backend is asked to sign. */
+export interface UrlRequest {
+  readonly disposition: 'inline' | 'attachment';
+  /** Whole seconds from `signedAt`. */
+  readonly expiresIn: number;
+  /** The beginning of the URL's time: the same for all that are asked for within a stretch. */
+  readonly signedAt: Date;
+}
+
+/** Makes the URL of a file. */
+export type SignUrl = (file: FileDetails, request: UrlRequest) => Promise<string>;
+
+/**
+ * URLs that a backend signs. They are signed for the beginning of a stretch of time, half as long as they work: within
+ * it a file has one URL, so that browsers can cache what is there, and each works for half of its time at least.
+ */
+export class PresignedUrls {
+  readonly #sign: SignUrl;
+  readonly #kept = new Recent<string>(MAX_KEPT);
+
+  constructor(sign: SignUrl) {
+    this.#sign = sign;
+  }
+
+  /** @throws DepotError `INVALID_OPTION`, and what signing fails with */
+  async get(file: FileDetails, options: UrlOptions): Promise<string> {
+    const { disposition = 'inline' } = options;
+    const expiresIn = wholeSeconds(options.expiresIn);
+    const stretch = Math.max(1, Math.floor(expiresIn / 2)) * 1000;
+    const now = Date.now();
+    const start = now - (now % stretch);
+    const question = JSON.stringify([file.id, file.filename, file.contentType, disposition, expiresIn]);
+    const request = { disposition, expiresIn, signedAt: new Date(start) };
+    return this.#kept.get(question, start + stretch, () => this.#sign(file, request));
+  }
+}
+
+function wholeSeconds(expiresIn = DEFAULT_EXPIRES_IN): number {
+  if (Number.isFinite(expiresIn) && expiresIn >= 1 && expiresIn <= MAX_EXPIRES_IN)
+    return Math.floor(expiresIn);
+  throw new DepotError('INVALID_OPTION', 'expiresIn must be 1 to 604800 seconds');
+}
