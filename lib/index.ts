@@ -37,6 +37,12 @@ export { DepotError, type DepotErrorCode, FileNotFoundError, isDepotError } from
 export type { SendfileOptions, ServeOptions } from './serve/options.js';
 export { type Next, type ServeMiddleware, serveFiles } from './serve/router.js';
 export {
+  type GCSClientLike,
+  type GCSCredentials,
+  GCSStorage,
+  type GCSStorageOptions,
+} from './storages/gcs.js';
+export {
   type GridFSClient,
   type GridFSDb,
   GridFSStorage,

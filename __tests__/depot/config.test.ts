@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openStorage } from '../../lib/depot/config.js';
 import { locatedMongo, parseStorageUrl } from '../../lib/depot/storage-url.js';
+import { GCSStorage } from '../../lib/storages/gcs.js';
 import { GridFSStorage } from '../../lib/storages/gridfs.js';
 import { LocalStorage } from '../../lib/storages/local.js';
 import { MemoryStorage } from '../../lib/storages/memory.js';
@@ -45,9 +46,12 @@ describe('options of a backend', () => {
   });
 
   test.each([
-    [{}, 'A storage needs a "backend"; there are: gridfs, local, memory, s3'],
-    [{ backend: 'ftp' }, 'There is no backend "ftp"; there are: gridfs, local, memory, s3'],
-    [{ backend: 'constructor' }, 'There is no backend "constructor"; there are: gridfs, local, memory, s3'],
+    [{}, 'A storage needs a "backend"; there are: gcs, gridfs, local, memory, s3'],
+    [{ backend: 'ftp' }, 'There is no backend "ftp"; there are: gcs, gridfs, local, memory, s3'],
+    [
+      { backend: 'constructor' },
+      'There is no backend "constructor"; there are: gcs, gridfs, local, memory, s3',
+    ],
     [{ backend: 'local' }, 'Backend "local": the option "storagePath" is missing'],
     [{ backend: 'local', storagePath: '' }, 'Backend "local": the option "storagePath" must be a text'],
     [{ backend: 'local', storagePath: 7 }, 'Backend "local": the option "storagePath" must be a text'],
@@ -110,6 +114,18 @@ describe('URLs', () => {
     expect(openUrl(url)).toMatchObject(properties);
   });
 
+  test.each([
+    ['gs://photos', { bucket: 'photos', prefix: '' }],
+    [
+      'gs://photos/a/b?create_bucket=true&project_id=acme&chunkSize=262144',
+      { bucket: 'photos', prefix: 'a/b/', pieceSize: 262144 },
+    ],
+    ['gs://photos?key_filename=key.json&uniform_bucket_level_access=true', { prefix: '' }],
+  ])('%s', (url, properties) => {
+    expect(openUrl(url)).toBeInstanceOf(GCSStorage);
+    expect(openUrl(url)).toMatchObject(properties);
+  });
+
   test('options beside the URL', () => {
     expect(open({ url: pathToFileURL(folder).href, durability: 'fsync' })).toBeInstanceOf(LocalStorage);
   });
@@ -121,11 +137,11 @@ describe('URLs', () => {
     [7, /^Not the URL of a storage/],
     [
       'ftp://user:secret@host/',
-      'There is no storage for URLs of "ftp:"; there are: mongodb:, mongodb+srv:, file:, memory:, s3:',
+      'There is no storage for URLs of "ftp:"; there are: gs:, mongodb:, mongodb+srv:, file:, memory:, s3:',
     ],
     [
       'C:\\files',
-      'There is no storage for URLs of "c:"; there are: mongodb:, mongodb+srv:, file:, memory:, s3:',
+      'There is no storage for URLs of "c:"; there are: gs:, mongodb:, mongodb+srv:, file:, memory:, s3:',
     ],
     ['file:', /needs a path/],
     ['file://', /needs a path/],
@@ -145,6 +161,9 @@ describe('URLs', () => {
     ['s3:///photos', /is written like s3:/],
     ['s3://key:secret@photos', /is written like s3:/],
     ['s3://photos/%zz', /not well encoded/],
+    ['gs:photos', /is written like gs:/],
+    ['gs://photos?chunkSize=1000', /multiple of 262144/],
+    ['gs://photos?credentials=a', /must be an object with client_email and private_key/],
     ['s3://photos/a?prefix=b', /twice/],
     ['s3://photos?createBucket=yes', /must be true or false/],
     ['s3://photos?partSize=1', /5 MiB to 5 GiB/],

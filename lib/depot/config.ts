@@ -1,4 +1,5 @@
 import type { FileStorage } from '../contract/storage.js';
+import { type GCSCredentials, GCSStorage, type GCSStorageOptions } from '../storages/gcs.js';
 import { GridFSStorage, type GridFSStorageOptions } from '../storages/gridfs.js';
 import { LocalStorage, type LocalStorageOptions } from '../storages/local.js';
 import { MemoryStorage } from '../storages/memory.js';
@@ -30,6 +31,7 @@ import {
 
 /** What a storage is made from, told apart by `backend`. */
 export type StorageOptions =
+  | ({ readonly backend: 'gcs' } & GCSStorageOptions)
   | ({ readonly backend: 'gridfs' } & GridFSStorageOptions)
   | ({ readonly backend: 'local' } & LocalStorageOptions)
   | { readonly backend: 'memory' }
@@ -64,6 +66,32 @@ interface Backend<Options> {
 
 /** Every backend that options, settings or a URL can ask for. */
 const BACKENDS: { readonly [Name in BackendName]: Backend<OptionsOf<Name>> } = {
+  gcs: {
+    schemes: ['gs'],
+    options: {
+      bucket: required(text),
+      projectId: text,
+      credentials: instance<GCSCredentials>('client_email', 'private_key'),
+      keyFilename: text,
+      client: instance('apiEndpoint', 'authClient', 'bucket'),
+      apiEndpoint: text,
+      useAuthWithCustomEndpoint: flag,
+      prefix: text,
+      policy: choice('public-read', 'private'),
+      uniformBucketLevelAccess: flag,
+      storageClass: text,
+      publicUrl: text,
+      createBucket: flag,
+      location: text,
+      serve: choice('auto', 'redirect', 'stream'),
+      chunkSize: count,
+      maxAttempts: count,
+      connectTimeout: count,
+      idleTimeout: count,
+    },
+    readUrl: locatedBucket,
+    create: (options) => new GCSStorage(options),
+  },
   gridfs: {
     schemes: ['mongodb', 'mongodb+srv'],
     options: {

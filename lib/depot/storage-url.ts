@@ -58,12 +58,13 @@ export function locatedMongo({ scheme, location, query }: StorageUrl): GivenOpti
 }
 
 /**
- * `s3://bucket/folder?region=eu-west-1`: keys begin with the folder and a slash.
+ * `s3://bucket/folder?region=eu-west-1`, `gs://bucket/folder`: keys begin with the folder and a slash.
  * @throws DepotError `INVALID_OPTION`
  */
-export function locatedBucket({ location, query }: StorageUrl): GivenOptions {
+export function locatedBucket({ scheme, location, query }: StorageUrl): GivenOptions {
   const [, bucket, folder = ''] = /^\/\/([^/@]+)(?:\/(.*))?$/.exec(location) ?? [];
-  if (bucket === undefined) throw invalidOption('The URL of a bucket is written like s3://bucket/folder');
+  if (bucket === undefined)
+    throw invalidOption(`The URL of a bucket is written like ${scheme}://bucket/folder`);
   const prefix = decodedFolder(folder.replace(/\/*$/, ''));
   return [['bucket', bucket], ...(prefix === '' ? [] : [['prefix', `${prefix}/`] as const]), ...query];
 }

@@ -1,0 +1,25 @@
+import type { GCSBucket } from './bucket.js';
+import { listObjects } from './id-list.js';
+
+/** Milliseconds after which a staged object counts as abandoned: nobody knows whether its process lives. */
+export const ABANDONED_AFTER = 24 * 60 * 60 * 1000;
+
+interface StagedObject {
+  readonly name: string;
+  readonly generation: string;
+  readonly timeCreated: string;
+}
+
+/**
+ * Removes what processes that were killed have left in the staging folder. Uploads that were never completed are
+ * forgotten by the server after a week.
+ * @param stagingPrefix what the names of staged objects begin with
+ * @param now milliseconds since the epoch
+ */
+export async function sweep(bucket: GCSBucket, stagingPrefix: string, now = Date.now()): Promise<void> {
+  const fields = 'name,generation,timeCreated';
+  for await (const staged of listObjects<StagedObject>(bucket, { prefix: stagingPrefix }, fields)) {
+    if (now - Date.parse(staged.timeCreated) > ABANDONED_AFTER)
+      await bucket.remove(staged.name, staged.generation);
+  }
+}
