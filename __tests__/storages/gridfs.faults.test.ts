@@ -274,7 +274,7 @@ await describeWith('GridFS, set up wrongly', [startMongoDatabase], ({ server }) 
     [
       'a wrong password',
       'mongodb://user:secret@HOST/x',
-      'STORAGE_UNAVAILABLE',
+      'STORAGE_LOGIN_FAILED',
       /check the user name, the password/,
     ],
     [

@@ -38,8 +38,8 @@ const FULL: Meaning = { code: 'STORAGE_FULL' };
 
 /** By codes of the server: https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml */
 const MEANINGS = new Map<unknown, Meaning>([
-  [13, { code: 'STORAGE_UNAVAILABLE', hint: RIGHTS_HINT }],
-  [18, { code: 'STORAGE_UNAVAILABLE', hint: CREDENTIALS_HINT }],
+  [13, { code: 'STORAGE_ACCESS_DENIED', hint: RIGHTS_HINT }],
+  [18, { code: 'STORAGE_LOGIN_FAILED', hint: CREDENTIALS_HINT }],
   // HostUnreachable, HostNotFound, NetworkTimeout, ShutdownInProgress, PrimarySteppedDown, ExceededTimeLimit,
   // SocketException, NotWritablePrimary, InterruptedAtShutdown, InterruptedDueToReplStateChange, NotPrimary...
   ...[6, 7, 50, 89, 91, 189, 202, 262, 9001, 10107, 11600, 11602, 13435, 13436].map(
