@@ -1,0 +1,262 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createClient } from '@libsql/client';
+import { eq, sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/libsql';
+import { type AnySQLiteColumn, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { attach } from '../../../lib/attachments/attachment.js';
+import {
+  sqliteAttachment,
+  sqliteAttachmentList,
+  withAttachments,
+} from '../../../lib/attachments/orm/drizzle.js';
+import { DepotManager } from '../../../lib/depot/manager.js';
+import { MemoryStorage } from '../../../lib/storages/memory.js';
+
+const folders = sqliteTable('folders', {
+  id: integer('id').primaryKey(),
+  name: text('name').notNull(),
+  parentId: integer('parent_id').references((): AnySQLiteColumn => folders.id, { onDelete: 'cascade' }),
+});
+
+const documents = sqliteTable('documents', {
+  id: integer('id').primaryKey(),
+  name: text('name').notNull().unique(),
+  content: sqliteAttachment('content'),
+  photo: sqliteAttachment('photo'),
+  pages: sqliteAttachmentList('pages'),
+  folderId: integer('folder_id').references(() => folders.id, { onDelete: 'cascade' }),
+});
+
+const TABLES = [
+  'CREATE TABLE folders (id integer PRIMARY KEY, name text NOT NULL, parent_id integer REFERENCES folders (id) ON DELETE CASCADE)',
+  `CREATE TABLE documents (id integer PRIMARY KEY, name text NOT NULL UNIQUE, content text, photo text, pages text,
+    folder_id integer REFERENCES folders (id) ON DELETE CASCADE)`,
+];
+
+async function open() {
+  const folder = await mkdtemp(join(tmpdir(), 'filedepot-drizzle-'));
+  const client = createClient({ url: `file:${join(folder, 'data.db')}` });
+  for (const statement of TABLES) await client.execute(statement);
+  const depot = new DepotManager();
+  const storage = new MemoryStorage();
+  depot.configure('default', storage);
+  const plain = drizzle(client);
+  const db = withAttachments(plain, {
+    depot,
+    tables: { documents, folders },
+    journal: { folder: join(folder, 'intents') },
+  });
+  const close = async () => {
+    await db.$attachments.close();
+    client.close();
+    await rm(folder, { recursive: true, force: true });
+  };
+  const files = async () => {
+    const ids: string[] = [];
+    for await (const id of storage.list()) ids.push(`default/${id}`);
+    return ids.sort();
+  };
+  return { db, plain, close, files, client };
+}
+
+let bench: Awaited<ReturnType<typeof open>>;
+beforeEach(async () => {
+  bench = await open();
+});
+afterEach(() => bench.close());
+
+async function content(name: string): Promise<string | undefined> {
+  const [row] = await bench.db.select().from(documents).where(eq(documents.name, name));
+  return (await row?.content?.buffer())?.toString();
+}
+
+async function referenced(): Promise<string[]> {
+  const rows = await bench.db.select().from(documents);
+  return rows
+    .flatMap((row) => [row.content, row.photo, ...(row.pages ?? [])].flatMap((one) => one?.files ?? []))
+    .sort();
+}
+
+async function expectEquality(): Promise<void> {
+  await bench.db.$attachments.idle();
+  expect(await bench.files()).toEqual(await referenced());
+}
+
+describe('Drizzle on SQLite', () => {
+  afterEach(expectEquality);
+
+  test('inserts, and gives what it has stored', async () => {
+    const { db } = bench;
+    const [row] = await db
+      .insert(documents)
+      .values({
+        name: 'a',
+        content: attach('hello', { filename: 'a.txt' }),
+        pages: [attach('1'), attach('2')],
+      })
+      .returning();
+    expect(row?.content?.filename).toBe('a.txt');
+    expect(row?.pages).toHaveLength(2);
+    expect(await content('a')).toBe('hello');
+  });
+
+  test('updates several rows, each with its own file', async () => {
+    const { db } = bench;
+    await db.insert(documents).values([{ name: 'a', content: attach('1') }, { name: 'b' }, { name: 'c' }]);
+    await db.update(documents).set({ content: attach('all') });
+    expect(await Promise.all(['a', 'b', 'c'].map(content))).toEqual(['all', 'all', 'all']);
+    expect(await bench.files()).toHaveLength(3);
+    await db.update(documents).set({ content: null }).where(eq(documents.name, 'b'));
+    expect(await bench.files()).toHaveLength(2);
+    await db
+      .update(documents)
+      .set({ content: attach('x') })
+      .where(eq(documents.name, 'nobody'));
+    expect(await bench.files()).toHaveLength(2);
+  });
+
+  test('keeps an attachment that is assigned again, and copies one of another row', async () => {
+    const { db } = bench;
+    const [a] = await db
+      .insert(documents)
+      .values({ name: 'a', content: attach('1'), pages: [attach('p'), attach('q')] })
+      .returning();
+    await db
+      .update(documents)
+      .set({ content: a?.content ?? null })
+      .where(eq(documents.name, 'a'));
+    expect(await content('a')).toBe('1');
+    await db.insert(documents).values({ name: 'b', content: a?.content ?? null });
+    const second = a?.pages?.slice(1) ?? [];
+    await db
+      .update(documents)
+      .set({ pages: [...second, attach('r')] })
+      .where(eq(documents.name, 'a'));
+    expect(await bench.files()).toHaveLength(4);
+  });
+
+  test('deletes, with what the database deletes', async () => {
+    const { db } = bench;
+    await db.insert(folders).values([
+      { id: 1, name: 'x' },
+      { id: 2, name: 'y', parentId: 1 },
+    ]);
+    await db.insert(documents).values([
+      { name: 'a', content: attach('1'), folderId: 1 },
+      { name: 'b', content: attach('2'), folderId: 2 },
+      { name: 'c', content: attach('3') },
+    ]);
+    await db.delete(folders).where(eq(folders.id, 1));
+    expect(await referenced()).toHaveLength(1);
+    const gone = await db.delete(documents).returning();
+    expect(gone).toHaveLength(1);
+  });
+
+  test('follows the transaction', async () => {
+    const { db } = bench;
+    await db.insert(documents).values({ name: 'a', content: attach('1') });
+    await expect(
+      db.transaction(async (tx) => {
+        await tx.insert(documents).values({ name: 'b', content: attach('2') });
+        await tx
+          .update(documents)
+          .set({ content: attach('3') })
+          .where(eq(documents.name, 'a'));
+        tx.rollback();
+      }),
+    ).rejects.toThrow('Rollback');
+    expect(await content('a')).toBe('1');
+    await db.transaction(async (tx) => {
+      await tx.insert(documents).values({ name: 'b', content: attach('2') });
+      await tx
+        .transaction(async (inner) => {
+          await inner.insert(documents).values({ name: 'c', content: attach('4') });
+          await inner.delete(documents).where(eq(documents.name, 'a'));
+          inner.rollback();
+        })
+        .catch(() => {});
+      await tx
+        .insert(documents)
+        .values({ name: 'b', content: attach('again') })
+        .catch(() => {});
+      await tx
+        .update(documents)
+        .set({ content: attach('5') })
+        .where(eq(documents.name, 'a'));
+    });
+    expect(await content('a')).toBe('5');
+    expect(await bench.files()).toHaveLength(2);
+  });
+
+  test('meets rows that are there already', async () => {
+    const { db } = bench;
+    await db.insert(documents).values({ id: 1, name: 'a', content: attach('1'), photo: attach('p') });
+    await db
+      .insert(documents)
+      .values({ id: 1, name: 'a', content: attach('2') })
+      .onConflictDoUpdate({ target: documents.id, set: { content: sql`excluded.content` } });
+    expect(await content('a')).toBe('2');
+    await db
+      .insert(documents)
+      .values({ name: 'a', content: attach('3') })
+      .onConflictDoUpdate({ target: documents.name, set: { content: attach('4') } });
+    expect(await content('a')).toBe('4');
+    await db
+      .insert(documents)
+      .values({ id: 1, name: 'z', content: attach('5') })
+      .onConflictDoNothing();
+    await db
+      .insert(documents)
+      .values([
+        { name: 'a', content: attach('5') },
+        { name: 'y', content: attach('y') },
+      ])
+      .onConflictDoNothing({ target: documents.name });
+    expect(await content('a')).toBe('4');
+    expect(await bench.files()).toHaveLength(3);
+  });
+
+  test('many at once', async () => {
+    const { db } = bench;
+    await Promise.all(
+      Array.from({ length: 30 }, async (_, index) => {
+        if (index % 3 === 0)
+          await db.insert(documents).values({ name: `n${index}`, content: attach(`${index}`) });
+        else
+          await db
+            .transaction(async (tx) => {
+              await tx.insert(documents).values({ name: `n${index}`, content: attach(`${index}`) });
+              if (index % 3 === 1) throw new Error('no');
+            })
+            .catch(() => {});
+      }),
+    );
+    expect(await bench.files()).toHaveLength(20);
+  });
+
+  test('prepared', async () => {
+    const { db } = bench;
+    const insert = db
+      .insert(documents)
+      .values({ name: sql.placeholder('name'), content: sql.placeholder('content') })
+      .prepare();
+    await insert.execute({ name: 'a', content: attach('1') });
+    await insert.run({ name: 'b', content: attach('2') });
+    const remove = db
+      .delete(documents)
+      .where(eq(documents.name, sql.placeholder('name')))
+      .prepare();
+    await remove.run({ name: 'a' });
+    expect(await content('b')).toBe('2');
+  });
+
+  test('refuses', async () => {
+    const { plain } = bench;
+    await expect(plain.insert(documents).values({ name: 'a', content: attach('1') })).rejects.toMatchObject({
+      code: 'ATTACHMENT_PENDING',
+    });
+  });
+});

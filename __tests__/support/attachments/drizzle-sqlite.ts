@@ -1,0 +1,130 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Client, createClient, type InStatement, type Transaction } from '@libsql/client';
+import { drizzle } from 'drizzle-orm/libsql';
+import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import type { Intent } from '../../../lib/attachments/journal/journal.js';
+import { SqlJournal } from '../../../lib/attachments/journal/sql-journal.js';
+import { dialectOf, executorOf } from '../../../lib/attachments/orm/drizzle/dialect.js';
+import type { Session } from '../../../lib/attachments/orm/drizzle/session.js';
+import {
+  sqliteAttachment,
+  sqliteAttachmentList,
+  withAttachments,
+} from '../../../lib/attachments/orm/drizzle.js';
+import type { DocumentFields, HarnessDatabase, ProcessOptions } from '../../../lib/testing/index.js';
+import { type Database, DrizzleHarness, sharedOptions, type Tables } from './drizzle-orm.js';
+
+const TABLES = [
+  'CREATE TABLE folders (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL)',
+  `CREATE TABLE documents (
+    id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL UNIQUE, content text, photo text, pages text,
+    folder_id integer REFERENCES folders (id) ON DELETE CASCADE
+  )`,
+];
+
+function declareTables(fields: DocumentFields) {
+  const folders = sqliteTable('folders', {
+    id: integer('id').primaryKey(),
+    name: text('name').notNull(),
+  });
+  const documents = sqliteTable('documents', {
+    id: integer('id').primaryKey(),
+    name: text('name').notNull().unique(),
+    content: sqliteAttachment('content', fields.content),
+    photo: sqliteAttachment('photo', fields.photo),
+    pages: sqliteAttachmentList('pages', fields.pages),
+    folderId: integer('folder_id').references(() => folders.id, { onDelete: 'cascade' }),
+  });
+  return { folders, documents };
+}
+
+/** A file of SQLite for Drizzle, and a folder for what is announced. */
+export class DrizzleSqlite implements HarnessDatabase {
+  readonly #folder: string;
+  readonly #client: Client;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+    this.#client = this.#connect();
+  }
+
+  static async create(): Promise<DrizzleSqlite> {
+    const database = new DrizzleSqlite(await mkdtemp(join(tmpdir(), 'filedepot-drizzle-')));
+    for (const statement of ['PRAGMA journal_mode = WAL', ...TABLES])
+      await database.#client.execute(statement);
+    return database;
+  }
+
+  async open(options: ProcessOptions): Promise<DrizzleHarness> {
+    const client = this.#connect();
+    const tables = declareTables(options.fields);
+    const open = new Set<Transaction>();
+    const plain = drizzle(watched(client, open, options));
+    const db = withAttachments(plain as never as Database, {
+      ...sharedOptions(options, this.#journal(client)),
+      tables,
+    });
+    const close = async () => client.close();
+    const kill = async () => {
+      for (const transaction of open) transaction.close();
+      client.close();
+    };
+    return new DrizzleHarness({ db, tables: tables as never as Tables, kill, close });
+  }
+
+  async stored(): Promise<unknown[]> {
+    const { rows } = await this.#client.execute('SELECT content, photo, pages FROM documents');
+    return rows.flatMap(({ content, photo, pages }) => [content, photo, JSON.parse(`${pages ?? '[]'}`)]);
+  }
+
+  async intents(): Promise<Intent[]> {
+    const journal = this.#journal(this.#client);
+    await journal.prepare();
+    const intents = [];
+    for await (const intent of journal.entries()) intents.push(intent);
+    return intents;
+  }
+
+  async close(): Promise<void> {
+    this.#client.close();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  #connect(): Client {
+    return createClient({ url: `file:${join(this.#folder, 'data.db')}` });
+  }
+
+  #journal(client: Client): SqlJournal {
+    const db = drizzle(client);
+    const outside = executorOf(dialectOf(db), async () => db as never as Session);
+    return new SqlJournal({ dialect: 'sqlite', outside, folder: join(this.#folder, 'intents') });
+  }
+}
+
+/** Its transactions tell of their steps, and are known as long as they are open. */
+function watched(client: Client, open: Set<Transaction>, { step }: ProcessOptions): Client {
+  const transaction = client.transaction.bind(client);
+  client.transaction = async () => {
+    const begun = await transaction('write');
+    open.add(begun);
+    const execute = begun.execute.bind(begun);
+    const commit = begun.commit.bind(begun);
+    begun.execute = async (statement: InStatement) => {
+      if (isOfRows(statement)) await step('statement');
+      return execute(statement);
+    };
+    begun.commit = async () => {
+      await step('commit');
+      await commit();
+    };
+    return begun;
+  };
+  return client;
+}
+
+function isOfRows(statement: InStatement): boolean {
+  const sql = typeof statement === 'string' ? statement : statement.sql;
+  return /^(?:insert|update|delete).*(?:documents|folders)/is.test(sql);
+}

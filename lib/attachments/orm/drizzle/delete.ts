@@ -1,0 +1,14 @@
+import { attachmentsBelow, onlyThese, rowsOf } from './rows.js';
+import { execute } from './statement.js';
+import type { Execution, Work } from './work.js';
+
+/** Deletes rows; the files of their attachments, and of those that the database deletes with them, go at the commit. */
+export async function runDelete(work: Work, execution: Execution): Promise<unknown> {
+  const { shape, statement, method, placeholders } = execution;
+  const session = await work.session();
+  const rows = await rowsOf(session, execution);
+  const old = await attachmentsBelow(session, shape, rows);
+  const result = await execute(statement.build(session, onlyThese(shape, rows)), method, placeholders);
+  await work.unit.remove(...old);
+  return result;
+}

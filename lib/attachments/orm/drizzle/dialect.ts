@@ -1,0 +1,131 @@
+import { is, type SQL, sql, type Table } from 'drizzle-orm';
+import { PgDatabase } from 'drizzle-orm/pg-core';
+import { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core';
+import { DepotError } from '../../../errors.js';
+import type { SqlDialect, SqlExecutor, SqlRow } from '../../journal/sql-journal.js';
+import type { TransactionSource } from '../../sql/transactions.js';
+import { untilFree } from './busy.js';
+import type { Session } from './session.js';
+
+/** What is different from database to database. */
+export interface Dialect {
+  readonly name: SqlDialect;
+  /** How many transactions may be open at once. */
+  readonly limit: number;
+  /** Whether a COMMIT after a failed statement rolls back, and succeeds nevertheless. */
+  readonly hidesRollback: boolean;
+  /** Begins a transaction. @param mayRepeat whether a try that failed has changed nothing */
+  begin<Result>(act: () => Promise<Result>, mayRepeat: () => boolean): Promise<Result>;
+  /** Runs SQL in a transaction, or outside of all. */
+  run(session: Session, query: SQL): Promise<readonly SqlRow[]>;
+  /** A condition: the text of a JSON column contains this text. */
+  contains(column: unknown, text: string): SQL;
+}
+
+/** Who waits for a connection while holding one waits for ever if all do: one stays free for the journal. */
+function postgres(db: object): Dialect {
+  return {
+    name: 'postgres',
+    limit: poolSizeOf(db) - 1,
+    hidesRollback: true,
+    begin: (act) => act(),
+    run: async (session, query) => {
+      const result = await (session as Session & Executing).execute(query);
+      return Array.isArray(result) ? result : (result as { rows: SqlRow[] }).rows;
+    },
+    contains: (column, text) => sql`strpos(${column}::text, ${text}) > 0`,
+  };
+}
+
+interface Executing {
+  /** Gives rows, or an object with them: as the driver has it. */
+  execute(query: SQL): Promise<unknown>;
+}
+
+/** One transaction writes at a time; all that begin at once would fail but for the first. */
+function sqlite(): Dialect {
+  return {
+    name: 'sqlite',
+    limit: Number.POSITIVE_INFINITY,
+    hidesRollback: false,
+    begin: untilFree,
+    run: (session, query) => untilFree(() => (session as Session & Asking).all(query)),
+    contains: (column, text) => sql`instr(${column}, ${text}) > 0`,
+  };
+}
+
+interface Asking {
+  all(query: SQL): Promise<SqlRow[]>;
+}
+
+/**
+ * What is particular to the database behind Drizzle.
+ * @throws DepotError `UNSUPPORTED` for other databases than PostgreSQL and SQLite, and for drivers that are synchronous;
+ *   `INVALID_OPTION` for PostgreSQL without a pool
+ */
+export function dialectOf(db: object): Dialect {
+  if (is(db, PgDatabase)) return postgres(db);
+  if (!is(db, BaseSQLiteDatabase)) throw unsupported('is for PostgreSQL and SQLite');
+  if (Reflect.get(db, 'resultKind') === 'async') return sqlite();
+  throw unsupported('needs a driver that is asynchronous, e.g. drizzle-orm/libsql');
+}
+
+function unsupported(reason: string): DepotError {
+  return new DepotError('UNSUPPORTED', `withAttachments ${reason}`);
+}
+
+/** Of node-postgres, postgres.js and those that are made like them. */
+function poolSizeOf(db: object): number {
+  const { $client } = db as { $client?: { options?: { max?: unknown } } };
+  const size = Number($client?.options?.max);
+  if (size >= 2) return size;
+  throw new DepotError('INVALID_OPTION', 'withAttachments needs a pool of at least 2 connections');
+}
+
+/** The transactions of a database. */
+export function transactionsOf(db: Session, dialect: Dialect): TransactionSource<Session> {
+  return {
+    limit: dialect.limit,
+    hidesRollback: dialect.hidesRollback,
+    executor: (session) => executorOf(dialect, session),
+    transaction(body, options) {
+      let hasBegun = false;
+      const inside = (session: Session) => {
+        hasBegun = true;
+        return body(session);
+      };
+      return dialect.begin(
+        () => db.transaction(inside, options),
+        () => !hasBegun,
+      );
+    },
+  };
+}
+
+/** Runs the journal's SQL. @param session where; begun when it is needed */
+export function executorOf(dialect: Dialect, session: () => Promise<Session>): SqlExecutor {
+  return { run: async (text, parameters) => dialect.run(await session(), toSql(text, parameters)) };
+}
+
+/** The journal's placeholders stand in the order of their parameters. */
+function toSql(text: string, parameters: readonly string[]): SQL {
+  const parts = text.split(/\$\d+|\?/).map((part) => sql.raw(part));
+  const values = parameters.map((parameter) => sql`${parameter}`);
+  return sql.join(parts.flatMap((part, index) => [part, values[index] ?? sql``]));
+}
+
+/** Whether a row of one of the tables refers to a file. */
+export async function isReferenced(
+  db: Session,
+  dialect: Dialect,
+  tables: readonly { readonly table: Table; readonly columns: readonly unknown[] }[],
+  path: string,
+): Promise<boolean> {
+  const quoted = JSON.stringify(path);
+  for (const { table, columns } of tables) {
+    const found = columns.map((column) => dialect.contains(column, quoted));
+    const query = db.select({ found: sql`1` }).from(table);
+    if ((await query.where(sql.join(found, sql` or `)).limit(1)).length > 0) return true;
+  }
+  return false;
+}

@@ -1,0 +1,51 @@
+import { DepotError } from '../../errors.js';
+import type { Attachment, AttachmentInput } from '../attachment.js';
+import type { AttachmentField } from '../field.js';
+import type { UnitOfWork } from '../unit-of-work.js';
+
+/** The files that one statement has brought. */
+export class NewFiles<Transaction> {
+  readonly #unit: UnitOfWork<Transaction>;
+  readonly #stored: Attachment[] = [];
+
+  private constructor(unit: UnitOfWork<Transaction>) {
+    this.#unit = unit;
+  }
+
+  /**
+   * Runs a statement that brings files. If it fails they go: the application may catch the error, and commit what else
+   * there is.
+   */
+  static async of<Transaction, Result>(
+    unit: UnitOfWork<Transaction>,
+    run: (files: NewFiles<Transaction>) => Promise<Result>,
+  ): Promise<Result> {
+    const files = new NewFiles(unit);
+    try {
+      return await run(files);
+    } catch (error) {
+      // Where the transaction is broken as well, its end will show what nobody kept.
+      await unit.remove(...files.stored).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** All that were stored. */
+  get stored(): readonly Attachment[] {
+    return this.#stored;
+  }
+
+  /** Stores what a field was given. @throws what `UnitOfWork.store` throws */
+  async store(field: AttachmentField, value: unknown): Promise<Attachment> {
+    const attachment = await this.#unit.store(field, value as AttachmentInput);
+    if (!attachment) throw new DepotError('INVALID_CONTENT', 'There is nothing to store');
+    this.#stored.push(attachment);
+    return attachment;
+  }
+}
+
+/** Waits for all, also where one has failed: nothing of it is under way any more when the error arrives. */
+export async function settleAll<Value>(promises: readonly Promise<Value>[]): Promise<Value[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}

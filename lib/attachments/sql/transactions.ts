@@ -1,0 +1,146 @@
+import { Turns } from '../../internal/turns.js';
+import type { Attachments } from '../attachments.js';
+import type { SqlExecutor } from '../journal/sql-journal.js';
+import type { Outcome, UnitOfWork } from '../unit-of-work.js';
+import { OwnTransaction } from './own-transaction.js';
+
+/** A database that runs transactions by functions, as Drizzle and Prisma do. */
+export interface TransactionSource<Session> {
+  /** How many transactions may be open at once. */
+  readonly limit: number;
+  /** Whether a COMMIT after a failed statement rolls back, and succeeds nevertheless. */
+  readonly hidesRollback: boolean;
+  /**
+   * Runs a transaction, which ends as `body` does.
+   * @param options of the application; nothing for a statement of its own
+   */
+  transaction<Result>(body: (session: Session) => Promise<Result>, options: unknown): Promise<Result>;
+  /** Runs SQL in a transaction. @param session begins it, if need be */
+  executor(session: () => Promise<Session>): SqlExecutor;
+}
+
+/** What statements in one transaction share. */
+export interface Work<Session> {
+  /** Begins the transaction, if it is our own and not begun yet. */
+  session(): Promise<Session>;
+  readonly unit: UnitOfWork<SqlExecutor>;
+}
+
+/** Runs what has to do with attachments in transactions. */
+export class Transactions<Session> {
+  readonly #source: TransactionSource<Session>;
+  readonly #attachments: Attachments<SqlExecutor>;
+  readonly #turns: Turns;
+
+  constructor(source: TransactionSource<Session>, attachments: Attachments<SqlExecutor>) {
+    this.#source = source;
+    this.#attachments = attachments;
+    this.#turns = new Turns(source.limit);
+  }
+
+  /** Runs a statement that is a transaction of its own. */
+  async runAlone<Result>(run: (work: Work<Session>) => Promise<Result>): Promise<Result> {
+    const transaction = new OwnTransaction<Session>((body) => this.#begin(body));
+    const session = () => transaction.session();
+    const unit = this.#attachments.begin(this.#source.executor(session));
+    let outcome: Outcome = 'rolledBack';
+    try {
+      const result = await run({ session, unit });
+      outcome = 'unknown';
+      await transaction.commit();
+      outcome = 'committed';
+      return result;
+    } catch (error) {
+      await transaction.rollBack();
+      throw error;
+    } finally {
+      await unit.settle(outcome);
+    }
+  }
+
+  /** Runs a transaction of the application. */
+  async run<Result>(
+    body: (open: OpenTransaction<Session>) => Promise<Result>,
+    options: unknown,
+  ): Promise<Result> {
+    // Not in the transaction: a table is made.
+    await this.#attachments.prepare();
+    let open: OpenTransaction<Session> | undefined;
+    let outcome: Outcome = 'rolledBack';
+    const inside = async (session: Session) => {
+      open = this.#open(session);
+      const result = await body(open);
+      outcome = 'unknown';
+      return result;
+    };
+    try {
+      const result = await this.#begin(inside, options);
+      outcome = 'committed';
+      return result;
+    } finally {
+      await open?.settle(outcome);
+    }
+  }
+
+  #open(session: Session): OpenTransaction<Session> {
+    const executor = this.#source.executor(async () => session);
+    const beginUnit = () => this.#attachments.begin(executor);
+    return new OpenTransaction(session, beginUnit, this.#source.hidesRollback);
+  }
+
+  #begin<Result>(body: (session: Session) => Promise<Result>, options?: unknown): Promise<Result> {
+    return this.#turns.run(() => this.#source.transaction(body, options));
+  }
+}
+
+/** A transaction of the application, from its beginning to its end. */
+export class OpenTransaction<Session> {
+  readonly session: Session;
+  readonly #beginUnit: () => UnitOfWork<SqlExecutor>;
+  readonly #hidesRollback: boolean;
+  #unit: UnitOfWork<SqlExecutor> | undefined;
+  #isInDoubt = false;
+
+  /** @param hidesRollback whether a COMMIT that succeeds may be a rollback */
+  constructor(session: Session, beginUnit: () => UnitOfWork<SqlExecutor>, hidesRollback: boolean) {
+    this.session = session;
+    this.#beginUnit = beginUnit;
+    this.#hidesRollback = hidesRollback;
+  }
+
+  /** Made when the first attachment comes up. */
+  get unit(): UnitOfWork<SqlExecutor> {
+    this.#unit ??= this.#beginUnit();
+    return this.#unit;
+  }
+
+  /** A statement may have failed unseen. */
+  doubt(): void {
+    this.#isInDoubt ||= this.#hidesRollback;
+  }
+
+  /** Runs what the application may go on after, although it has failed. */
+  async doubtful<Result>(run: () => Promise<Result>): Promise<Result> {
+    try {
+      return await run();
+    } catch (error) {
+      this.doubt();
+      throw error;
+    }
+  }
+
+  /** Runs a transaction in the transaction: a savepoint. */
+  async nested<Result>(run: () => Promise<Result>): Promise<Result> {
+    try {
+      return await run();
+    } catch (error) {
+      this.#unit?.rolledBackInPart();
+      throw error;
+    }
+  }
+
+  async settle(outcome: Outcome): Promise<void> {
+    if (this.#isInDoubt) this.#unit?.rolledBackInPart();
+    await this.#unit?.settle(outcome);
+  }
+}
