@@ -222,6 +222,23 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
     await proxy.close();
   });
 
+  test('takes back what is stored before the page was told that all is sent', async () => {
+    await open();
+    const proxy = await HoldingProxy.start(server.url);
+    await context.addInitScript(
+      'Object.defineProperty(XMLHttpRequestUpload.prototype, "onprogress", { set() {} })',
+    );
+    await page.goto(proxy.url);
+    await page.getByText('Nothing here yet').waitFor();
+    proxy.hold();
+    await choose({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('hello') });
+    await until(async () => (await filesOnDisk()).includes('file'), 'the file to be stored');
+    await button('Cancel the upload of notes.txt').click();
+    proxy.release();
+    await until(async () => !(await filesOnDisk()).includes('file'), 'the file to be deleted');
+    await proxy.close();
+  });
+
   test('says before it sends a file that it is too large or of a type that is not accepted', async () => {
     await open({ MAX_FILE_SIZE: '2kb', ACCEPT: 'image/*,video/mp4' });
     await page.getByText('images, MP4 video, up to 2 KB each').waitFor();

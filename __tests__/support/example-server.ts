@@ -13,7 +13,7 @@ const run = promisify(execFile);
 
 type Environment = Readonly<Record<string, string>>;
 
-/** The example as a user has it: beside the built package, in a folder of its own. */
+/** The examples as a user has them: beside the built package, in a folder of their own. */
 export class ExampleProject {
   readonly folder: string;
 
@@ -37,9 +37,9 @@ export class ExampleProject {
     return new ExampleProject(folder);
   }
 
-  /** Runs the example's server on a free port, until it ends or is listening. */
-  async run(environment: Environment = {}): Promise<ExampleProcess> {
-    const child = spawn(process.execPath, ['examples/basic/server.js'], {
+  /** Runs an example's server on a free port, until it ends or is listening. */
+  async run(environment: Environment = {}, example: 'basic' | 'cloud' = 'basic'): Promise<ExampleProcess> {
+    const child = spawn(process.execPath, [`examples/${example}/server.js`], {
       cwd: this.folder,
       env: { PATH: process.env.PATH, PORT: '0', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],

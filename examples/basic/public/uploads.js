@@ -16,17 +16,22 @@ import { explain, foreseenProblem, formatSize, kindOf } from './format.js';
 
 const MAX_AT_ONCE = 3;
 
+/** Seconds of sending that the page may not have been told of yet: progress comes every 50 ms. */
+const UNTOLD_SECONDS = 0.25;
+
+/** Bytes that may have been sent before the page was told of any. */
+const UNTOLD_BYTES = 256 * 1024;
+
 /** One file on its way, and its row on the page. */
 class Upload {
   /** @type {'waiting' | 'sending' | 'failed'} */
   state = 'waiting';
   isCancelled = false;
-  /** Whether all is sent, so that the server may have stored it by now. */
-  isSent = false;
   row = copyOf('#upload-row');
   stopping = new AbortController();
   #message = find(this.row, '.message', HTMLElement);
   #progress = find(this.row, 'progress', HTMLProgressElement);
+  #sent = { bytes: 0, total: 0, since: 0 };
   #retry = find(this.row, '.retry', HTMLButtonElement);
   #cancel = find(this.row, '.cancel', HTMLButtonElement);
 
@@ -49,14 +54,22 @@ class Upload {
     this.wait();
   }
 
+  /** Whether all may be sent by now, so that the server has stored it. */
+  get mayBeStored() {
+    const { bytes, total, since } = this.#sent;
+    const seconds = Math.max((performance.now() - since) / 1000, UNTOLD_SECONDS);
+    const bytesPerSecond = bytes / seconds;
+    return this.state === 'sending' && total - bytes <= UNTOLD_BYTES + bytesPerSecond * UNTOLD_SECONDS;
+  }
+
   wait() {
     this.#enter('waiting', 'Waiting');
-    this.isSent = false;
     this.#progress.value = 0;
   }
 
   send() {
     this.#enter('sending', 'Starting');
+    this.#sent = { bytes: 0, total: this.file.size, since: performance.now() };
     const { file, replaces } = this;
     const { signal } = this.stopping;
     const onProgress = (/** @type {number} */ sent, /** @type {number} */ total) => this.#show(sent, total);
@@ -79,11 +92,12 @@ class Upload {
    * @param {number} total
    */
   #show(sent, total) {
-    this.isSent = sent === total;
-    if (this.isSent) this.#progress.removeAttribute('value');
+    this.#sent = { ...this.#sent, bytes: sent, total };
+    const isSent = sent === total;
+    if (isSent) this.#progress.removeAttribute('value');
     else this.#progress.value = sent / total;
     const share = `${Math.floor((sent / total) * 100)}% of ${formatSize(this.file.size)}`;
-    this.#message.textContent = this.isSent ? 'Saving' : share;
+    this.#message.textContent = isSent ? 'Saving' : share;
   }
 
   /**
@@ -207,7 +221,7 @@ export class UploadQueue {
   #cancel(upload) {
     if (upload.state !== 'failed') announce(`The upload of ${upload.file.name} is cancelled`);
     upload.isCancelled = true;
-    if (!upload.isSent) upload.stopping.abort();
+    if (!upload.mayBeStored) upload.stopping.abort();
     this.#remove(upload);
     this.#proceed();
   }
