@@ -34,6 +34,26 @@ export {
 } from './depot/manager.js';
 export type { FlatSettings } from './depot/settings.js';
 export { DepotError, type DepotErrorCode, FileNotFoundError, isDepotError } from './errors.js';
+export type { ImageFormat } from './images/formats.js';
+export type { Fit } from './images/geometry.js';
+export type { ImageFilterOptions } from './images/image-filter.js';
+export { type ImageMetadataOptions, withImageMetadata } from './images/image-metadata.js';
+export type {
+  ImageFacts,
+  ImageInput,
+  ImageProcessor,
+  ImageRequest,
+  ProcessedImage,
+  Rendition,
+  RenditionRequest,
+} from './images/image-processor.js';
+export { type ImageSizeOptions, withImageSize } from './images/image-size.js';
+export { type ImagesOnlyOptions, imagesOnly } from './images/images-only.js';
+export type { ImageLimitOptions } from './images/limits.js';
+export type { ImageSize } from './images/options.js';
+export { SharpProcessor } from './images/sharp-processor.js';
+export { type ThumbnailFormat, type ThumbnailOptions, withThumbnail } from './images/thumbnail.js';
+export { type UploadedImageOptions, uploadedImageWithThumb } from './images/uploaded-image.js';
 export type { SendfileOptions, ServeOptions } from './serve/options.js';
 export { type Next, type ServeMiddleware, serveFiles } from './serve/router.js';
 export {

@@ -29,6 +29,8 @@ describe('detectContentType', () => {
     ['a PNG', Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex'), 'image/png'],
     ['a GIF', Buffer.from('GIF89a'), 'image/gif'],
     ['a PDF', Buffer.from('%PDF-1.7\n'), 'application/pdf'],
+    ['a TIFF whose directory is far away', Buffer.from('II*\0\0\0\xff\0\0\0\0\0', 'latin1'), 'image/tiff'],
+    ['such a TIFF of the other byte order', Buffer.from('MM\0*\0\xff\0\0\0\0\0\0', 'latin1'), 'image/tiff'],
     ['text', Buffer.from('hello, world'), undefined],
     ['HTML', Buffer.from('<!doctype html><script>alert(1)</script>'), undefined],
     ['nothing', Buffer.alloc(0), undefined],

@@ -14,7 +14,13 @@ export function contentTypeOfName(filename: string): string | undefined {
 /** The media type that content shows by its magic bytes, if any; text has none. */
 export async function detectContentType(head: Uint8Array): Promise<string | undefined> {
   const { fileTypeFromBuffer } = await import('file-type');
-  return (await fileTypeFromBuffer(head))?.mime;
+  return (await fileTypeFromBuffer(head))?.mime ?? (isTiff(head) ? 'image/tiff' : undefined);
+}
+
+/** TIFF 6.0 section 2: the directory that file-type looks for is at the end of large files, far from their head. */
+function isTiff(head: Uint8Array): boolean {
+  const magic = Buffer.from(head.subarray(0, 4)).toString('latin1');
+  return magic === 'II*\0' || magic === 'MM\0*';
 }
 
 /** A type and a subtype of token characters, and parameters without controls (RFC 9110 section 8.3.1). */
