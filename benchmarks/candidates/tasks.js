@@ -76,5 +76,18 @@ function listing(count, list) {
   return { warmUp: work, work };
 }
 
+/** Loaded where it is needed, since sharp takes memory. @param {'plainThumbnails' | 'depotThumbnails'} name */
+function ofImages(name) {
+  return async (/** @type {string} */ folder, /** @type {import('./images.js').Thumbnails} */ settings) =>
+    (await import('./images.js'))[name](folder, settings);
+}
+
 /** The tasks by name. */
-export const tasks = { plainCreates, depotCreates, plainListing, depotListing };
+export const tasks = {
+  plainCreates,
+  depotCreates,
+  plainListing,
+  depotListing,
+  plainThumbnails: ofImages('plainThumbnails'),
+  depotThumbnails: ofImages('depotThumbnails'),
+};

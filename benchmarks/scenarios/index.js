@@ -1,5 +1,6 @@
 // @ts-check
 import { downloadScenarios } from './downloads.js';
+import { imageScenarios } from './images.js';
 import { memoryScenarios } from './memory.js';
 import { storingScenarios } from './storing.js';
 import { uploadScenarios } from './uploads.js';
@@ -11,5 +12,6 @@ export function allScenarios(quick) {
     ...downloadScenarios(quick),
     ...storingScenarios(quick),
     ...memoryScenarios(quick),
+    ...imageScenarios(quick),
   ];
 }
