@@ -2,6 +2,7 @@ export type { Capabilities, Capability } from './contract/capabilities.js';
 export type { Content, LocalPath, MulterFile } from './contract/content.js';
 export type { FileInfo } from './contract/file-info.js';
 export type { JsonValue, Metadata } from './contract/metadata.js';
+export type { Recoverable, Recovery } from './contract/recovery.js';
 export {
   type CommitOptions,
   type ContentFacts,

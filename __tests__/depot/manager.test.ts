@@ -241,3 +241,34 @@ describe('from flat settings', () => {
     expect(() => DepotManager.fromConfig(settings)).toThrow(error(code));
   });
 });
+
+describe('recover', () => {
+  const recovery = (deleted: string[], failed: string[] = []) => ({
+    recover: async () => ({ intents: 1, deleted, failed }),
+  });
+
+  test('settles what every database has left', async () => {
+    const depot = new DepotManager();
+    depot.addRecoverable(recovery(['a/1']));
+    depot.addRecoverable(recovery(['a/2'], ['b/1']));
+    expect(await depot.recover()).toEqual({ intents: 2, deleted: ['a/1', 'a/2'], failed: ['b/1'] });
+  });
+
+  test('tries all, and fails with the first failure', async () => {
+    const depot = new DepotManager();
+    let isTried = false;
+    depot.addRecoverable({ recover: () => Promise.reject(new Error('no database')) });
+    depot.addRecoverable({
+      recover: async () => {
+        isTried = true;
+        return { intents: 0, deleted: [], failed: [] };
+      },
+    });
+    await expect(depot.recover()).rejects.toThrow('no database');
+    expect(isTried).toBe(true);
+  });
+
+  test('has nothing to do without attachments', async () => {
+    expect(await new DepotManager().recover()).toEqual({ intents: 0, deleted: [], failed: [] });
+  });
+});

@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { parseFilePath } from '../contract/file-path.js';
+import type { Recoverable, Recovery } from '../contract/recovery.js';
 import type { StorageDirectory } from '../contract/storage-directory.js';
 import { Batches } from '../internal/batches.js';
 import { FOREIGN_OWNER_PATIENCE, ownerName } from '../internal/owner.js';
 import { inParallel } from '../internal/parallel.js';
 import { Attachment } from './attachment.js';
 import type { Intent, IntentJournal } from './journal/journal.js';
-import { type Recovery, recover } from './recovery.js';
+import { recover } from './recovery.js';
 import { type UnitDesk, UnitOfWork } from './unit-of-work.js';
 
-export type { Recovery } from './recovery.js';
+export type { Recovery } from '../contract/recovery.js';
 
 /** What every adapter's options have. */
 export interface AttachmentOptions {
@@ -42,13 +43,14 @@ export interface AttachmentsOptions<Transaction> extends AttachmentOptions {
 const DELETIONS_AT_ONCE = 16;
 
 /** The attachments of one database: what an adapter has of filedepot. */
-export class Attachments<Transaction> {
+export class Attachments<Transaction> implements Recoverable {
   readonly depot: StorageDirectory;
   readonly #desk: Desk<Transaction>;
 
   constructor(options: AttachmentsOptions<Transaction>) {
     this.depot = options.depot;
     this.#desk = new Desk(options);
+    this.depot.addRecoverable?.(this);
   }
 
   /**

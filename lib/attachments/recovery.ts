@@ -1,15 +1,6 @@
+import { type Recovery, totalRecovery } from '../contract/recovery.js';
 import { isAbandoned } from '../internal/owner.js';
 import type { Intent, IntentJournal } from './journal/journal.js';
-
-/** What `recover` has found. */
-export interface Recovery {
-  /** Intents that were settled, or could not be: of processes that are no more, and debts of this one. */
-  readonly intents: number;
-  /** Paths of the files that were deleted, if they were there. */
-  readonly deleted: readonly string[];
-  /** Paths of files that could not be deleted; they stay in the journal. */
-  readonly failed: readonly string[];
-}
 
 /** What the recovery needs of the attachments. */
 export interface RecoveryDesk {
@@ -29,18 +20,13 @@ const BATCH = 100;
  * row refers to is not deleted.
  */
 export async function recover(desk: RecoveryDesk): Promise<Recovery> {
-  const total = { intents: 0, deleted: [] as string[], failed: [] as string[] };
-  for await (const batch of batchesOf(abandoned(desk))) {
-    const { deleted, failed } = await settle(desk, batch);
-    total.intents += batch.length;
-    total.deleted.push(...deleted);
-    total.failed.push(...failed);
-  }
+  const recoveries: Recovery[] = [];
+  for await (const batch of batchesOf(abandoned(desk))) recoveries.push(await settle(desk, batch));
   await desk.journal.purge(new Date(Date.now() - desk.grace));
-  return total;
+  return totalRecovery(recoveries);
 }
 
-async function settle(desk: RecoveryDesk, intents: readonly Intent[]) {
+async function settle(desk: RecoveryDesk, intents: readonly Intent[]): Promise<Recovery> {
   const owed = new Set((await desk.journal.standing(intents)).map(({ id }) => id));
   const paths = intents.filter(({ id }) => owed.has(id)).flatMap((intent) => intent.paths);
   const unreferenced = [];
@@ -49,7 +35,8 @@ async function settle(desk: RecoveryDesk, intents: readonly Intent[]) {
   const settled = intents.filter((intent) => !intent.paths.some((path) => failed.has(path)));
   await desk.journal.forget(settled);
   for (const { id } of settled) desk.debts.delete(id);
-  return { deleted: unreferenced.filter((path) => !failed.has(path)), failed };
+  const deleted = unreferenced.filter((path) => !failed.has(path));
+  return { intents: intents.length, deleted, failed: [...failed] };
 }
 
 /** Debts are in the journal too, unless that is what has failed. */

@@ -1,3 +1,4 @@
+import type { Recoverable } from './recovery.js';
 import type { FileStorage } from './storage.js';
 
 /** Storages by name: all that uploads and downloads need to know of a manager. */
@@ -18,4 +19,6 @@ export interface StorageDirectory {
   isPrivate?(name: string): boolean;
   /** Whether a text has that signature; absent where nothing is ever signed. */
   readonly isSigned?: ((text: string, signature: string) => boolean) | undefined;
+  /** Has the directory's own `recover`, where it has one, settle this as well. */
+  addRecoverable?(recoverable: Recoverable): void;
 }

@@ -3,6 +3,7 @@ import type { Content } from '../contract/content.js';
 import { type FileInfo, toFileInfo } from '../contract/file-info.js';
 import { cleanFileName } from '../contract/file-name.js';
 import { assertStorageName, parseFilePath } from '../contract/file-path.js';
+import { type Recoverable, type Recovery, totalRecovery } from '../contract/recovery.js';
 import type { StagedFile, WrittenDetails } from '../contract/staged-file.js';
 import { type CreateOptions, FileStorage, type ReplaceOptions } from '../contract/storage.js';
 import type { StorageDirectory } from '../contract/storage-directory.js';
@@ -67,6 +68,7 @@ export class DepotManager implements StorageDirectory {
   readonly #storages = new Map<string, FileStorage>();
   readonly #aliases = new Map<string, string>();
   readonly #private = new Set<string>();
+  readonly #recoverables: Recoverable[] = [];
   readonly #signer: Signer | undefined;
   #default: string | undefined;
   #baseUrl = (): string => checkedOptions({}).mountpoint;
@@ -270,6 +272,19 @@ export class DepotManager implements StorageDirectory {
     await allDone([...this.#storages.values()].map((storage) => storage.check()));
   }
 
+  addRecoverable(recoverable: Recoverable): void {
+    this.#recoverables.push(recoverable);
+  }
+
+  /**
+   * Settles what processes that have died left of the attachments of all databases: files without a row go. Meant for
+   * the start of the application, when its models are declared; several processes may do so at once.
+   * All are tried; the first failure is thrown.
+   */
+  async recover(): Promise<Recovery> {
+    return totalRecovery(await allDone(this.#recoverables.map((recoverable) => recoverable.recover())));
+  }
+
   /** Releases what the storages hold. All are closed; the first failure is thrown. */
   async close(): Promise<void> {
     await allDone([...this.#storages.values()].map((storage) => storage.close()));
@@ -357,8 +372,7 @@ function missingKeys(reason: string): DepotError {
 }
 
 /** Waits for all, whatever becomes of some. */
-async function allDone(acts: readonly Promise<void>[]): Promise<void> {
-  const outcomes = await Promise.allSettled(acts);
-  const failure = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failure) throw failure.reason;
+async function allDone<Result>(acts: readonly Promise<Result>[]): Promise<Result[]> {
+  await Promise.allSettled(acts);
+  return Promise.all(acts);
 }
