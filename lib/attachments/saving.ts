@@ -12,7 +12,7 @@ import { type Attachment, type AttachmentData, newStored } from './attachment.js
 import type { AttachmentField } from './field.js';
 import { type Additions, FilterRun, filterSource } from './filter-run.js';
 import type { AddFileOptions, DerivedFile, OriginalFile } from './filters.js';
-import { type Incoming, type IncomingContent, type IncomingFile, toIncoming } from './incoming.js';
+import { type Incoming, type IncomingContent, type IncomingFile, toCopy, toIncoming } from './incoming.js';
 import type { Intent } from './journal/journal.js';
 
 /** Where intents are written, and files go that came to nothing. */
@@ -138,22 +138,32 @@ export class Saving {
     throw announced.status === 'rejected' ? announced.reason : signal.reason;
   }
 
-  /** Takes over a file where it is. */
+  /** Takes over a file where it is, unless the field stores something else in its place. */
   async #adopt({ info, options }: IncomingFile): Promise<Original> {
     const { storageName: depot, id } = parseFilePath(info.path);
     const intent = this.#newIntent(info.path);
     const file = await this.#desk.depot.get(depot).get(id);
     await this.#desk.announce(intent);
     this.#visible.add(intent);
+    const processed = await this.#process(toCopy(file, options));
+    if (processed.content !== file) return this.#createInstead(intent, processed);
     const detectedType = await detectContentType(
       Buffer.concat(await file.stream({ end: HEAD_BYTES - 1 }).toArray()),
     );
-    const { filename = file.filename, metadata = file.metadata } = options;
+    const { filename = file.filename, metadata = file.metadata } = processed.options;
     const claims = { detected: detectedType, filename, previous: file.contentType };
     const contentType = decideContentType(claims, this.#field.accept);
     if (file.size > this.#field.maxSize) throw new DepotError('FILE_TOO_LARGE');
     const details = { ...file, filename, metadata, contentType };
     return { depot, path: info.path, details, content: file, detectedType };
+  }
+
+  /** Of an uploaded file that was changed, the first form goes at once: no row will ever refer to it. */
+  async #createInstead(uploaded: Intent, changed: IncomingContent): Promise<Original> {
+    const original = await this.#create(changed);
+    this.#intents.splice(this.#intents.indexOf(uploaded), 1);
+    await this.#desk.discharge([uploaded]);
+    return original;
   }
 
   async #filter(original: Original): Promise<Additions> {
