@@ -1,0 +1,58 @@
+import type { Sequelize } from 'sequelize';
+import { type AttachmentOptions, Attachments } from '../attachments.js';
+import type { IntentJournal } from '../journal/journal.js';
+import type { SqlExecutor } from '../journal/sql-journal.js';
+import { bindReader } from './sequelize/attribute.js';
+import { isInMemory, statementsOf } from './sequelize/internals.js';
+import { type SequelizeJournalOptions, sequelizeJournal } from './sequelize/journal.js';
+import { RowReader } from './sequelize/rows.js';
+import { AttachmentStatements, observed } from './sequelize/statements.js';
+import { Transactions } from './sequelize/transactions.js';
+
+export { type AttachmentColumnOptions, attachment, attachmentList } from './sequelize/attribute.js';
+export { type SequelizeJournalOptions, sequelizeJournal } from './sequelize/journal.js';
+
+export interface SequelizeAttachmentsOptions extends AttachmentOptions {
+  /** @default a table of the database, as `sequelizeJournal` makes it */
+  readonly journal?: IntentJournal<SqlExecutor> | SequelizeJournalOptions | undefined;
+}
+
+/**
+ * Has attachments follow the transactions of a database: what models write, delete, commit and roll back from now on.
+ * Called once for each `Sequelize`, before or after its models are defined.
+ * @returns what recovers files of processes that have died: `recover`; it is closed with `sequelize.close`
+ * @throws DepotError `UNSUPPORTED` for databases other than PostgreSQL and SQLite
+ */
+export function useAttachments(
+  sequelize: Sequelize,
+  { journal, ...options }: SequelizeAttachmentsOptions,
+): Attachments<SqlExecutor> {
+  const queryInterface = sequelize.getQueryInterface();
+  const target = statementsOf(queryInterface);
+  const reader = new RowReader(sequelize, target, (value) => attachments.read(value));
+  const attachments = new Attachments({
+    ...options,
+    journal: isJournal(journal) ? journal : sequelizeJournal(sequelize, journal),
+    isReferenced: (path) => reader.isReferenced(path),
+  });
+  const transactions = new Transactions(sequelize, attachments);
+  const statements = observed(queryInterface, new AttachmentStatements(target, transactions, reader));
+  sequelize.getQueryInterface = () => statements;
+  bindReader(sequelize, (value) => attachments.read(value));
+  closeBefore(sequelize, () => attachments.close());
+  // Later, it could come into a transaction of the application, and be rolled back with it.
+  if (isInMemory(sequelize)) attachments.prepare().catch(() => {});
+  return attachments;
+}
+
+function isJournal(journal: SequelizeAttachmentsOptions['journal']): journal is IntentJournal<SqlExecutor> {
+  return journal !== undefined && 'announce' in journal;
+}
+
+function closeBefore(sequelize: Sequelize, act: () => Promise<void>): void {
+  const close = sequelize.close;
+  sequelize.close = async () => {
+    await act();
+    await close.call(sequelize);
+  };
+}

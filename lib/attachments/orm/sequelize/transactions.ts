@@ -1,0 +1,264 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { type Sequelize, Transaction } from 'sequelize';
+import { KeyedMutex } from '../../../internal/keyed-mutex.js';
+import type { Attachments } from '../../attachments.js';
+import type { SqlExecutor } from '../../journal/sql-journal.js';
+import type { Outcome, UnitOfWork } from '../../unit-of-work.js';
+import { isInMemory, type OpenTransaction, optionsOf, type Statements } from './internals.js';
+import { executorOf } from './journal.js';
+
+type Unit = UnitOfWork<SqlExecutor>;
+
+/** What the attachments of one statement need. */
+export interface Work {
+  readonly unit: Unit;
+  /** The transaction of the statement, opened when it is first asked for; nothing if it is to run without one. */
+  transaction(): Promise<Transaction | null>;
+  /** Whether the application may go on with its transaction when the statement has failed. */
+  readonly isShared: boolean;
+}
+
+/** A transaction that is open, and how it ends. */
+interface Opened {
+  /** Nothing where all statements are on the one connection that there is. */
+  readonly transaction: Transaction | null;
+  commit(): Promise<unknown>;
+  rollback(): Promise<unknown>;
+}
+
+/** A transaction of our own, opened when it is first asked for. */
+class OwnTransaction {
+  readonly #begin: () => Promise<Opened>;
+  #opened: Promise<Opened> | undefined;
+
+  constructor(begin: () => Promise<Opened>) {
+    this.#begin = begin;
+  }
+
+  readonly transaction = async (): Promise<Transaction | null> => {
+    this.#opened ??= this.#begin();
+    return (await this.#opened).transaction;
+  };
+
+  async commit(): Promise<void> {
+    await (await this.#opened)?.commit();
+  }
+
+  /** However it fails, nothing is committed; the reason is known to who wants the rollback. */
+  async rollBack(): Promise<void> {
+    await this.#opened?.then((opened) => opened.rollback()).catch(() => {});
+  }
+}
+
+/** Our own transactions with SQLite take turns. */
+const TURN = 'turn';
+
+const SAVEPOINT = 'depot_attachments';
+
+/** Follows transactions, the application's and our own, to their ends. */
+export class Transactions {
+  readonly #sequelize: Sequelize;
+  readonly #attachments: Attachments<SqlExecutor>;
+  readonly #isInMemory: boolean;
+  readonly #isSqlite: boolean;
+  readonly #turns = new KeyedMutex();
+  readonly #current = new AsyncLocalStorage<Work>();
+  /** Units of work by the outermost transaction. */
+  readonly #units = new WeakMap<OpenTransaction, Unit>();
+  /** How commits went. */
+  readonly #outcomes = new WeakMap<OpenTransaction, Outcome>();
+  readonly #followed = new WeakSet<OpenTransaction>();
+
+  constructor(sequelize: Sequelize, attachments: Attachments<SqlExecutor>) {
+    this.#sequelize = sequelize;
+    this.#attachments = attachments;
+    this.#isInMemory = isInMemory(sequelize);
+    this.#isSqlite = sequelize.getDialect() === 'sqlite';
+  }
+
+  /** With SQLite, the journal could not make its table while a transaction is open. */
+  async prepare(): Promise<void> {
+    if (this.#isSqlite) await this.#attachments.prepare();
+  }
+
+  /**
+   * Runs a statement that brings files or lets some go.
+   * @param given the transaction that the application has given
+   * @param isInsert whether nothing in the table has to be read before
+   */
+  run<Result>(
+    given: Transaction | null | undefined,
+    isInsert: boolean,
+    act: (work: Work) => Promise<Result>,
+  ): Promise<Result> {
+    if (given) return act({ unit: this.#unitOf(given), transaction: async () => given, isShared: true });
+    if (isInsert) return this.#runAlone(act);
+    return this.#isInMemory ? this.#runInMemory(act) : this.#runInOwn((unit) => this.#begin(unit), act);
+  }
+
+  /** PostgreSQL answers the COMMIT of a transaction in which a statement has failed with a rollback, and no error. */
+  async commit(transaction: OpenTransaction, options: unknown, target: Statements): Promise<unknown> {
+    const answer = await target.commitTransaction(transaction, options);
+    const isRolledBack = commandOf(answer) === 'ROLLBACK';
+    this.#outcomes.set(transaction, isRolledBack ? 'rolledBack' : 'committed');
+    return answer;
+  }
+
+  /** The statement is the transaction. */
+  async #runAlone<Result>(act: (work: Work) => Promise<Result>): Promise<Result> {
+    const unit = this.#attachments.begin();
+    let outcome: Outcome = 'committed';
+    try {
+      return await act({ unit, transaction: async () => null, isShared: false });
+    } catch (error) {
+      outcome = outcomeOf(error);
+      throw error;
+    } finally {
+      await unit.settle(outcome);
+    }
+  }
+
+  /** What is done within such an act is part of it. */
+  #runInMemory<Result>(act: (work: Work) => Promise<Result>): Promise<Result> {
+    const current = this.#current.getStore();
+    if (current) return act({ ...current, isShared: true });
+    return this.#runInOwn(
+      () => this.#beginInMemory(),
+      (work) => this.#current.run(work, () => act(work)),
+    );
+  }
+
+  /** Content is stored before the transaction is opened: uploads take their time. */
+  async #runInOwn<Result>(
+    begin: (unit: Unit) => Promise<Opened>,
+    act: (work: Work) => Promise<Result>,
+  ): Promise<Result> {
+    const own: OwnTransaction = new OwnTransaction(() => this.#inTurn(() => begin(unit)));
+    const unit = this.#attachments.begin(executorOf(this.#sequelize, own.transaction));
+    let outcome: Outcome = 'rolledBack';
+    try {
+      const result = await act({ unit, transaction: own.transaction, isShared: false });
+      await own.commit();
+      outcome = 'committed';
+      return result;
+    } catch (error) {
+      await own.rollBack();
+      throw error;
+    } finally {
+      // It is settled already where it has ended as the application's do.
+      await unit.settle(outcome);
+    }
+  }
+
+  /** SQLite has one writer: who has to wait for it would block the threads that the writer needs. */
+  #inTurn(begin: () => Promise<Opened>): Promise<Opened> {
+    if (!this.#isSqlite) return begin();
+    return new Promise<Opened>((resolve, reject) => {
+      const untilEnd = async () => {
+        const opened = await begin();
+        await new Promise<void>((end) => resolve(endingWith(opened, end)));
+      };
+      this.#turns.run(TURN, untilEnd).catch(reject);
+    });
+  }
+
+  async #begin(unit: Unit): Promise<Opened> {
+    const { isolationLevel } = optionsOf(this.#sequelize);
+    const transaction = await this.#sequelize.transaction({
+      type: Transaction.TYPES.IMMEDIATE,
+      // A stricter one would fail where a plain statement waits.
+      ...(isolationLevel && { isolationLevel: Transaction.ISOLATION_LEVELS.READ_COMMITTED }),
+    });
+    this.#units.set(transaction, unit);
+    this.#unitOf(transaction);
+    return { transaction, commit: () => transaction.commit(), rollback: () => transaction.rollback() };
+  }
+
+  /** A savepoint can be set whether or not the application has a transaction open on this connection. */
+  async #beginInMemory(): Promise<Opened> {
+    const run = (sql: string) => this.#sequelize.query(sql, { transaction: null });
+    await run(`SAVEPOINT ${SAVEPOINT}`);
+    return {
+      transaction: null,
+      commit: () => run(`RELEASE ${SAVEPOINT}`),
+      async rollback() {
+        await run(`ROLLBACK TO ${SAVEPOINT}`);
+        await run(`RELEASE ${SAVEPOINT}`);
+      },
+    };
+  }
+
+  #unitOf(transaction: OpenTransaction): Unit {
+    const { parent } = transaction;
+    const unit = parent ? this.#unitOf(parent) : this.#outermostUnit(transaction);
+    if (this.#followed.has(transaction)) return unit;
+    this.#followed.add(transaction);
+    if (parent) this.#followSavepoint(transaction, unit);
+    else this.#follow(transaction, unit);
+    return unit;
+  }
+
+  #outermostUnit(transaction: OpenTransaction): Unit {
+    const known = this.#units.get(transaction);
+    if (known) return known;
+    const unit = this.#attachments.begin(executorOf(this.#sequelize, async () => transaction));
+    this.#units.set(transaction, unit);
+    return unit;
+  }
+
+  /** There is no event for a rollback, nor one that is waited for after both. */
+  #follow(transaction: OpenTransaction, unit: Unit): void {
+    const { commit, rollback } = transaction;
+    transaction.commit = () => this.#end(transaction, unit, 'unknown', commit);
+    transaction.rollback = () => this.#end(transaction, unit, 'rolledBack', rollback);
+  }
+
+  async #end(
+    transaction: OpenTransaction,
+    unit: Unit,
+    otherwise: Outcome,
+    end: () => Promise<void>,
+  ): Promise<void> {
+    // Sequelize refuses to end it twice.
+    if (transaction.finished) return end.call(transaction);
+    try {
+      await end.call(transaction);
+    } finally {
+      await unit.settle(this.#outcomes.get(transaction) ?? otherwise);
+    }
+  }
+
+  #followSavepoint(transaction: OpenTransaction, unit: Unit): void {
+    const { rollback } = transaction;
+    transaction.rollback = async () => {
+      unit.rolledBackInPart();
+      await rollback.call(transaction);
+    };
+  }
+}
+
+/** Tells when it has ended, in whatever way. */
+function endingWith({ transaction, commit, rollback }: Opened, end: () => void): Opened {
+  return {
+    transaction,
+    commit: () => commit().finally(end),
+    rollback: () => rollback().finally(end),
+  };
+}
+
+/** What PostgreSQL says that it has done. */
+function commandOf(answer: unknown): unknown {
+  const [, result] = Array.isArray(answer) ? answer : [];
+  return typeof result === 'object' && result !== null && 'command' in result ? result.command : undefined;
+}
+
+/** How a statement that has failed has ended: only where the database has answered, nothing of it was done. */
+function outcomeOf(error: unknown): Outcome {
+  const cause =
+    typeof error === 'object' && error !== null && 'original' in error ? error.original : undefined;
+  if (typeof cause !== 'object' || cause === null) return 'rolledBack';
+  // https://www.postgresql.org/docs/current/protocol-error-fields.html; SQLite is in this process.
+  const severity = 'severity' in cause ? cause.severity : undefined;
+  const isSqlite = 'errno' in cause && 'code' in cause && String(cause.code).startsWith('SQLITE');
+  return severity === 'ERROR' || isSqlite ? 'rolledBack' : 'unknown';
+}
