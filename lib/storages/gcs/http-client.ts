@@ -1,4 +1,9 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+} from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { urlToHttpOptions } from 'node:url';
 
@@ -19,6 +24,8 @@ export interface TimeLimits {
   readonly idleTimeout: number;
 }
 
+const ORIGIN = /^\w+:\/\/[^/?#]*/;
+
 /** Sockets are as many as there are requests: a download by a slow client must not keep others waiting. */
 const AGENT = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
 
@@ -36,39 +43,27 @@ export class HttpClient {
   }
 
   /** Resolves to the answer when its headers are there; its errors are heard from the beginning. */
-  exchange({ method, url, headers = {}, body = [], signal }: HttpRequest): Promise<IncomingMessage> {
-    const { connectTimeout, idleTimeout } = this.#limits;
+  exchange(request: HttpRequest): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const sent = this.#open(request)
+        .on('error', reject)
+        .on('response', (answer) => resolve(answer.on('error', ignore)));
+      endSilence(sent, this.#limits.idleTimeout);
+      send(sent, request.body);
+    });
+  }
+
+  #open({ method, url, headers, body = [], signal }: HttpRequest): ClientRequest {
     const { origin, protocol } = new URL(url);
-    const [open, agent] = protocol === 'https:' ? [httpsRequest, this.#https] : [httpRequest, this.#http];
-    const options = {
+    const [request, agent] = protocol === 'https:' ? [httpsRequest, this.#https] : [httpRequest, this.#http];
+    return request({
       ...urlToHttpOptions(new URL(origin)),
-      path: url.slice(origin.length),
+      path: url.replace(ORIGIN, ''),
       method,
       agent,
-      headers: hasBody(method) ? { ...headers, 'content-length': byteLengthOf(body) } : headers,
-      timeout: connectTimeout,
+      headers: { ...headers, ...(hasBody(method) && { 'content-length': byteLengthOf(body) }) },
+      timeout: this.#limits.connectTimeout,
       ...(signal && { signal }),
-    };
-    return new Promise((resolve, reject) => {
-      const request = open(options);
-      let answer: IncomingMessage | undefined;
-      request
-        .on('socket', (socket) => {
-          const setIdle = () => request.setTimeout(idleTimeout);
-          if (socket.connecting) socket.once('connect', setIdle);
-          else setIdle();
-        })
-        .on('timeout', () => (answer ?? request).destroy(timedOut()))
-        .on('error', reject)
-        .on('response', (response) => {
-          answer = response.on('error', ignore);
-          resolve(response);
-        });
-      // All at once: it is in memory anyway, and the system takes it in as few calls as it can.
-      request.cork();
-      for (const chunk of body) request.write(chunk);
-      request.end();
-      request.uncork();
     });
   }
 
@@ -76,6 +71,29 @@ export class HttpClient {
     this.#http.destroy();
     this.#https.destroy();
   }
+}
+
+/** Until there is a connection, the time limit is that of the request's options. */
+function endSilence(request: ClientRequest, idleTimeout: number): void {
+  let answer: IncomingMessage | undefined;
+  request
+    .on('socket', (socket) => {
+      const setIdle = () => request.setTimeout(idleTimeout);
+      if (socket.connecting) socket.once('connect', setIdle);
+      else setIdle();
+    })
+    .on('response', (response) => {
+      answer = response;
+    })
+    .on('timeout', () => (answer ?? request).destroy(timedOut()));
+}
+
+/** All at once: it is in memory anyway, and the system takes it in as few calls as it can. */
+function send(request: ClientRequest, body: readonly Buffer[] = []): void {
+  request.cork();
+  for (const chunk of body) request.write(chunk);
+  request.end();
+  request.uncork();
 }
 
 function hasBody(method: HttpRequest['method']): boolean {

@@ -43,7 +43,7 @@ export interface GCSStorageOptions {
   readonly location?: string | undefined;
   /** How files come to clients: `stream` never sends them on to Google. @default 'auto' */
   readonly serve?: 'auto' | 'redirect' | 'stream' | undefined;
-  /** Bytes, a multiple of 262144: what is larger is uploaded in pieces of this size. @default 8388608 */
+  /** Bytes, a multiple of 262144: what is larger is uploaded in pieces of this size. @default 4194304 */
   readonly chunkSize?: number | undefined;
   /** How often a request is tried that fails for no fault of its own. @default 5 */
   readonly maxAttempts?: number | undefined;
@@ -59,7 +59,7 @@ const DEFAULTS = {
   uniformBucketLevelAccess: false,
   createBucket: false,
   serve: 'auto',
-  chunkSize: 8 * 1024 * 1024,
+  chunkSize: 4 * 1024 * 1024,
   maxAttempts: 5,
   connectTimeout: 5000,
   idleTimeout: 20_000,
