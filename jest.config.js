@@ -13,7 +13,8 @@ export default {
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^filedepot$': '<rootDir>/lib/index.ts',
-    '^filedepot/([a-z]+)$': '<rootDir>/lib/$1/index.ts',
+    '^filedepot/testing$': '<rootDir>/lib/testing/index.ts',
+    '^filedepot/([a-z-]+)$': '<rootDir>/lib/attachments/orm/$1.ts',
   },
   testTimeout: 30_000,
 };

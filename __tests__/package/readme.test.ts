@@ -14,6 +14,7 @@ let project: ConsumerProject;
 let complaints: string[];
 beforeAll(async () => {
   project = await ConsumerProject.create();
+  await project.addOptionalPeers();
   complaints = [
     ...(await check('ts', { strict: true })),
     ...(await check('js', { checkJs: true, strict: false })),

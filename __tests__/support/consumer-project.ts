@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -53,6 +53,16 @@ export class ConsumerProject {
     await project.#unpack(await packPackage(join(project.folder, 'source')));
     for (const path of await runtimePackages()) await project.#copyPackage(path);
     return project;
+  }
+
+  /** Installs the optional peers too, as far as the tests have them. */
+  async addOptionalPeers(): Promise<void> {
+    const { peerDependenciesMeta = {} } = await readJson<Manifest>('package.json');
+    for (const name of Object.keys(peerDependenciesMeta)) {
+      const target = join(this.folder, 'node_modules', name);
+      await mkdir(dirname(target), { recursive: true });
+      await symlink(join(ROOT, 'node_modules', name), target);
+    }
   }
 
   /** Writes a file of the project. */
