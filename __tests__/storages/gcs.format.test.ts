@@ -1,8 +1,36 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { TestGcsBucket } from '../support/gcs.js';
-import { describeWith, startGcsServer } from '../support/servers/index.js';
+import { describeWith, pythonWithDepot, startGcsServer } from '../support/servers/index.js';
 
 const NAME = 'žluť "1" 100%.txt';
+
+/** Runs one act of Python's filedepot on a bucket, with its options and those of the act as JSON. */
+const SCRIPT = `
+import json, sys
+from google.auth.credentials import AnonymousCredentials
+from depot.io.gcs import GCSStorage
+
+options, act = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+storage = GCSStorage(credentials=AnonymousCredentials(), policy='private', **options)
+
+def details(id):
+    file = storage.get(id)
+    return {
+        'id': id, 'filename': file.filename, 'contentType': file.content_type, 'size': file.content_length,
+        'lastModified': file.last_modified.isoformat() + 'Z', 'text': file.read().decode('utf-8'),
+    }
+
+if act['do'] == 'create':
+    id = storage.create(act['text'].encode('utf-8'), act['filename'], act['contentType'])
+elif act['do'] == 'replace':
+    id = act['id']
+    storage.replace(id, act['text'].encode('utf-8'), act['filename'], act['contentType'])
+else:
+    id = act['id']
+print(json.dumps({**details(id), 'listed': options['prefix'] + id in storage.list()}))
+`;
 
 await describeWith('Google Cloud Storage, in the format of Python', [startGcsServer], (server) => {
   const bucket = new TestGcsBucket(server);
@@ -91,3 +119,60 @@ await describeWith('Google Cloud Storage, in the format of Python', [startGcsSer
     await small.close();
   });
 });
+
+await describeWith(
+  'Google Cloud Storage, shared with Python',
+  [startGcsServer, async () => pythonWithDepot()],
+  (server, python) => {
+    const bucket = new TestGcsBucket(server);
+    const storage = bucket.open({ chunkSize: 256 * 1024 });
+    beforeAll(() => storage.check());
+    afterAll(() => storage.close());
+
+    async function inPython(act: object) {
+      const options = { project_id: server.projectId, bucket: storage.bucket, prefix: storage.prefix };
+      const parameters = ['-c', SCRIPT, JSON.stringify(options), JSON.stringify(act)];
+      const env = { ...process.env, STORAGE_EMULATOR_HOST: server.endpoint };
+      const { stdout } = await promisify(execFile)(python, parameters, { env, maxBuffer: 16 * 1024 * 1024 });
+      return JSON.parse(stdout);
+    }
+
+    async function here(id: string) {
+      const file = await storage.get(id);
+      const { filename, contentType, size } = file;
+      const lastModified = file.lastModified.toISOString().replace('.000Z', 'Z');
+      return { id, filename, contentType, size, lastModified, text: await file.text() };
+    }
+
+    test.each([1, 200_000])('what we write, Python reads (%d times)', async (times) => {
+      const content = Buffer.from('naše'.repeat(times));
+      const parts = (async function* () {
+        for (let start = 0; start < content.byteLength; start += 65_536)
+          yield content.subarray(start, start + 65_536);
+      })();
+      const id = await storage.create(parts, { filename: NAME, contentType: 'text/x-a', metadata: { a: 1 } });
+      const { text, ...details } = await inPython({ do: 'read', id });
+      const { text: ours, ...expected } = await here(id);
+      expect(details).toEqual({ ...expected, listed: true });
+      expect(text === ours).toBe(true);
+    });
+
+    test('what Python writes, we read', async () => {
+      const act = { text: 'její', filename: NAME, contentType: 'text/x-b' };
+      const { listed: _, ...written } = await inPython({ do: 'create', ...act });
+      expect(written).toMatchObject(act);
+      expect(await here(written.id)).toEqual(written);
+    });
+
+    test('what one replaces, the other reads', async () => {
+      const id = await storage.create('one', { filename: NAME, metadata: { a: 1 } });
+      const act = { do: 'replace', id, text: 'two', filename: `2 ${NAME}`, contentType: 'text/x-b' };
+      const { listed: _, ...replaced } = await inPython(act);
+      expect(replaced).toMatchObject({ text: 'two', filename: `2 ${NAME}` });
+      expect(await here(id)).toEqual(replaced);
+      expect((await storage.stat(id)).sha256).toBeUndefined();
+      await storage.replace(id, 'three');
+      expect(await inPython({ do: 'read', id })).toMatchObject({ text: 'three', filename: `2 ${NAME}` });
+    });
+  },
+);

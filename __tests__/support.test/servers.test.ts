@@ -197,8 +197,11 @@ await describeWith('PostgreSQL server', [startWithDatabase], (server) => {
 });
 
 await describeWith('Python', [async () => pythonWithDepot()], (python) => {
-  test('has filedepot, boto3 and pymongo', async () => {
-    const { stdout } = await run(python, ['-c', 'import depot.manager, boto3, pymongo; print("here")']);
+  test('has filedepot and the clients of its backends', async () => {
+    const { stdout } = await run(python, [
+      '-c',
+      'import depot.manager, boto3, pymongo, google.cloud.storage; print("here")',
+    ]);
     expect(stdout).toBe('here\n');
   });
 });

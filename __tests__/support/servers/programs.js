@@ -71,9 +71,9 @@ export const PROGRAMS = {
   python: {
     title: 'Python with filedepot 0.12.0',
     variable: 'DEPOT_TEST_PYTHON',
-    folder: 'python-filedepot-0.12.0',
+    folder: 'python-filedepot-0.12.0-gcs',
     executable: 'bin/python',
-    check: ['-c', 'import depot.manager, boto3, pymongo'],
+    check: ['-c', 'import depot.manager, boto3, pymongo, google.cloud.storage'],
     fill: createEnvironment,
   },
   sqlite3: {
@@ -149,7 +149,7 @@ async function installPostgres(folder, signal) {
  */
 async function createEnvironment(folder, signal) {
   await run('python3', ['-m', 'venv', folder], signal);
-  const packages = ['filedepot==0.12.0', 'boto3', 'pymongo'];
+  const packages = ['filedepot==0.12.0', 'boto3', 'pymongo', 'google-cloud-storage'];
   await run(join(folder, 'bin/python'), ['-m', 'pip', 'install', '--quiet', ...packages], signal);
 }
 
