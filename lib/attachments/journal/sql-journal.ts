@@ -21,8 +21,9 @@ export type SqlDialect = 'postgres' | 'sqlite';
 export interface SqlJournalOptions {
   readonly dialect: SqlDialect;
   /**
-   * Runs statements outside of every transaction, each committed by itself. With `sqlite`, it must wait for a transaction
-   * that is under way on the same connection.
+   * Runs statements outside of every transaction, each committed by itself. It must not take its connections from a pool
+   * that the application's transactions take theirs from: if all of them are in transactions that wait for one more, none
+   * ever ends. With `sqlite`, it must wait for a transaction that is under way on the same connection.
    */
   readonly outside: SqlExecutor;
   /** Name of the table, made where it is missing; with its schema before a dot, if need be. @default 'depot_intents' */
@@ -114,8 +115,9 @@ export class SqlJournal implements IntentJournal<SqlExecutor> {
     await this.#rows.purge(before, standing);
   }
 
+  /** Marks that cannot be removed now, since others write, are found by `purge`. */
   async close(): Promise<void> {
-    while (this.#idleMarks.size > 0) await this.#removeIdleMarks();
+    while (this.#idleMarks.size > 0) await this.#removeIdleMarks().catch(() => {});
   }
 
   /** A rollback brings them back; `purge` finds them then. */

@@ -99,6 +99,12 @@ export class Scene {
     await harness.kill();
   }
 
+  /** Ends a process in good order. */
+  async stop(actor: Actor): Promise<void> {
+    this.#actors.splice(this.#actors.indexOf(actor), 1);
+    await actor.harness.close();
+  }
+
   async end(): Promise<void> {
     try {
       for (const { harness, mortality } of this.#actors) if (!mortality.isDead) await harness.close();

@@ -70,7 +70,8 @@ export const failing: AttachmentCases = {
 };
 
 async function saveFailing(scene: Scene, on: FaultPoint, call: number): Promise<void> {
-  const { harness } = await scene.start({ faults: [{ on, call, fail: 'STORAGE_UNAVAILABLE' }] });
+  const actor = await scene.start({ faults: [{ on, call, fail: 'STORAGE_UNAVAILABLE' }] });
+  const { harness } = actor;
   const { id } = await savedRow(scene);
   const name = scene.newName();
   const acts = [
@@ -82,5 +83,5 @@ async function saveFailing(scene: Scene, on: FaultPoint, call: number): Promise<
     await harness.idle();
     await scene.assertEven(`after the call ${call} of ${on} has failed`);
   }
-  await harness.close();
+  await scene.stop(actor);
 }

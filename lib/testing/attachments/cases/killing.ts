@@ -74,8 +74,7 @@ async function killedAt(scene: Scene, act: Act, step: number): Promise<boolean> 
     await scene.orm.recover();
   } else {
     await acting;
-    await harness.close();
-    mortality.kill();
+    await scene.stop(actor);
   }
   await scene.assertEven(`when a process was killed after: ${done.join(', ') || 'nothing'}`);
   for (const id of [ids.replaced, ids.removed]) await assertWhole(scene, id);

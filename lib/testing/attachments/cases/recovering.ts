@@ -31,7 +31,7 @@ export const recovering: AttachmentCases = {
       const others = [await scene.start(), await scene.start(), await scene.start()];
       await Promise.all(others.map(({ harness }) => harness.recover()));
       await scene.assertEven('after three have recovered at once');
-      for (const { harness } of others) await harness.close();
+      for (const other of others) await scene.stop(other);
     }
   },
 

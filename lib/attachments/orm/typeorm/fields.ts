@@ -1,0 +1,99 @@
+import type { DataSource, EntityMetadata, ObjectLiteral } from 'typeorm';
+import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
+import type { Attachment, AttachmentInput } from '../../attachment.js';
+import type { AttachmentField } from '../../field.js';
+import { AttachmentTransformer } from './column.js';
+
+/** A column that holds attachments. */
+export class FieldColumn {
+  readonly column: ColumnMetadata;
+  readonly field: AttachmentField;
+  readonly isList: boolean;
+
+  constructor(column: ColumnMetadata, { field, isList }: AttachmentTransformer) {
+    this.column = column;
+    this.field = field;
+    this.isList = isList;
+  }
+
+  /** What an entity, or a set of values, has been given: undefined where it is not set. */
+  valueIn(entity: ObjectLiteral): unknown {
+    return this.column.getEntityValue(entity);
+  }
+
+  /** The same as a list. */
+  inputsIn(entity: ObjectLiteral): AttachmentInput[] {
+    const value = this.valueIn(entity);
+    if (value === null || value === undefined) return [];
+    return this.isList && Array.isArray(value) ? value : [value as AttachmentInput];
+  }
+
+  set(entity: ObjectLiteral, attachments: readonly Attachment[]): void {
+    this.column.setEntityValue(entity, this.isList ? attachments : (attachments[0] ?? null));
+  }
+
+  /** The attachments that a row of a driver's holds. */
+  attachmentsIn(row: ObjectLiteral): Attachment[] {
+    const { driver } = this.column.entityMetadata.dataSource;
+    const value = driver.prepareHydratedValue(row[this.column.databaseName], this.column);
+    return [value].flat().filter((one) => one !== null && one !== undefined);
+  }
+}
+
+/** Which columns of a data source hold attachments, and which rows go with others by a cascade of the database. */
+export class FieldMap {
+  readonly #fields = new Map<EntityMetadata, readonly FieldColumn[]>();
+  readonly #dataSource: DataSource;
+
+  /** Has the columns read and write attachments from now on. */
+  constructor(dataSource: DataSource, read: (value: unknown) => Attachment | null) {
+    this.#dataSource = dataSource;
+    for (const metadata of dataSource.entityMetadatas)
+      this.#fields.set(
+        metadata,
+        metadata.columns.flatMap((column) => bound(column, read)),
+      );
+  }
+
+  of(metadata: EntityMetadata): readonly FieldColumn[] {
+    return this.#fields.get(metadata) ?? [];
+  }
+
+  /** Of all entities, each column of the database once. */
+  all(): readonly FieldColumn[] {
+    const columns = new Map<string, FieldColumn>();
+    for (const [metadata, fields] of this.#fields)
+      for (const field of fields) columns.set(`${metadata.tablePath} ${field.column.databaseName}`, field);
+    return [...columns.values()];
+  }
+
+  /** Foreign keys by which the database deletes rows with attachments, or others that lead to such, with a row of these. */
+  cascadesFrom(metadata: EntityMetadata, seen: ReadonlySet<EntityMetadata> = new Set()): Cascade[] {
+    if (seen.has(metadata)) return [];
+    const passed = new Set([...seen, metadata]);
+    return this.#dataSource.entityMetadatas.flatMap((child) =>
+      child.foreignKeys
+        .filter(
+          (key) =>
+            key.onDelete === 'CASCADE' && key.referencedEntityMetadata.tablePath === metadata.tablePath,
+        )
+        .map(({ columnNames, referencedColumnNames }) => ({ child, columnNames, referencedColumnNames }))
+        .filter(() => this.of(child).length > 0 || this.cascadesFrom(child, passed).length > 0),
+    );
+  }
+}
+
+/** Rows of `child` go with the rows that they refer to. */
+export interface Cascade {
+  readonly child: EntityMetadata;
+  readonly columnNames: readonly string[];
+  readonly referencedColumnNames: readonly string[];
+}
+
+function bound(column: ColumnMetadata, read: (value: unknown) => Attachment | null): FieldColumn[] {
+  const { transformer } = column;
+  if (!(transformer instanceof AttachmentTransformer)) return [];
+  const own = transformer.boundTo(read);
+  column.transformer = own;
+  return [new FieldColumn(column, own)];
+}
