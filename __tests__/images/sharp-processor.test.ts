@@ -18,6 +18,7 @@ import {
   distanceAt,
   GREEN,
   halves,
+  heic,
   hostileFiles,
   photo,
   RED,
@@ -397,10 +398,25 @@ describe('is refused', () => {
     });
   });
 
+  test('a photo in HEIC, which usual builds of sharp cannot decode', async () => {
+    expect(sharp.format.heif.input.fileSuffix).not.toContain('.heic');
+    await expect(make(heic())).rejects.toMatchObject({
+      code: 'IMAGE_NOT_ACCEPTED',
+      message: expect.stringContaining('HEIC'),
+    });
+  });
+
+  test('in a few words', async () => {
+    const content = await photo(300, 200).avif().toBuffer();
+    const broken = Buffer.from(content.toString('latin1').replaceAll('av1C', 'hvcC'), 'latin1');
+    const { message } = await make(broken).catch((error) => error);
+    expect(message).toMatch(/^The image is broken: [^\n]+$/);
+  });
+
   test('what takes too long, and nothing more is done for it', async () => {
     const hurried = new SharpProcessor({ timeout: 1, concurrency: 1 });
-    const content = await photo(100, 100).resize(700, 700).png().toBuffer();
-    const rendition = { width: 700, height: 700, fit: 'inside', format: 'avif', quality: 100 } as const;
+    const content = await photo(500, 500).png().toBuffer();
+    const rendition = { width: 500, height: 500, fit: 'inside', format: 'avif', quality: 100 } as const;
     const renditions = Array.from({ length: 50 }, () => rendition);
     await expect(hurried.process(content, { renditions, placeholder: false })).rejects.toMatchObject({
       code: 'IMAGE_TIMEOUT',

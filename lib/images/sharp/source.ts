@@ -63,8 +63,9 @@ export class SharpSource {
   }
 }
 
-/** Whatever goes wrong while an image is read is the image's fault. */
+/** Whatever goes wrong while an image is read is the image's fault. The last line tells what; those before are of attempts. */
 export function failAsInvalid(cause: Error): never {
   if (/^timeout: /m.test(cause.message)) throw new DepotError('IMAGE_TIMEOUT', undefined, { cause });
-  throw new DepotError('IMAGE_INVALID', `The image is broken: ${cause.message.trim()}`, { cause });
+  const reason = cause.message.trim().split('\n').at(-1);
+  throw new DepotError('IMAGE_INVALID', `The image is broken: ${reason}`, { cause });
 }
