@@ -157,6 +157,18 @@ await describeWith('Objects of Google Cloud Storage', [startGcsServer], (server)
       expect(await names()).toEqual([]);
     });
 
+    test('copies may take several requests', async () => {
+      const { storage, leftovers } = open({ storageClass: 'NEARLINE' });
+      strict.copiesInSteps = true;
+      const staged = await storage.stage(chunks(3 * UNIT));
+      const requests = await requestsOf(() => staged.commit({ id: 'copied' }));
+      strict.copiesInSteps = false;
+      const copies = requests.filter((request) => request.includes('/rewriteTo/'));
+      expect(copies).toEqual([expect.any(String), expect.stringContaining('rewriteToken=go+on')]);
+      expect((await storage.stat('copied')).size).toBe(3 * UNIT);
+      expect(await leftovers()).toEqual([]);
+    });
+
     test('replace: two at once, and the last one stays whole', async () => {
       const { storage, leftovers } = open();
       const id = await storage.create('old');

@@ -36,6 +36,8 @@ export class StrictGcs {
   readonly sessions = new Map<string, Session>();
   /** The token that every request needs. @default none */
   token: string | undefined;
+  /** Whether copies take several requests, as they do between storage classes. */
+  copiesInSteps = false;
   readonly #target: URL;
   readonly #server = createServer((req, res) => this.#answer(req, res));
   readonly #mutex = new KeyedMutex();
@@ -74,6 +76,8 @@ export class StrictGcs {
     if (this.token !== undefined && req.headers.authorization !== `Bearer ${this.token}`)
       return refuse(req, res, 401, 'Invalid Credentials');
     if (searchParams.get('uploadType') === 'resumable') return this.#begin(req, res);
+    if (this.copiesInSteps && pathname.includes('/rewriteTo/') && !searchParams.has('rewriteToken'))
+      return answerJson(req, res, 200, { done: false, rewriteToken: 'go on' });
     const condition = searchParams.get('ifGenerationMatch');
     const written =
       pathname
@@ -176,7 +180,10 @@ async function receive(session: Session, start: number, req: IncomingMessage): P
 }
 
 function refuse(req: IncomingMessage, res: ServerResponse, code: number, message: string): void {
+  answerJson(req, res, code, { error: { code, message } });
+}
+
+function answerJson(req: IncomingMessage, res: ServerResponse, status: number, answer: object): void {
   req.resume();
-  res.writeHead(code, { 'content-type': 'application/json' });
-  res.end(JSON.stringify({ error: { code, message } }));
+  res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
 }
