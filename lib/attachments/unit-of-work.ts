@@ -107,7 +107,29 @@ export class UnitOfWork<Transaction> {
     await this.#run(() => this.#decide([], old.filter(isPresent)));
   }
 
-  /** A savepoint was rolled back: part of what was recorded is undone. `settle` will ask the journal for what. */
+  /**
+   * The statement that these were stored or removed for has failed, and the transaction may go on: what was stored is not
+   * kept, and what was to be removed stays. Never fails. Not needed where the transaction, or a savepoint around the
+   * statement, is rolled back.
+   * @param stored what `store` gave
+   * @param old what was given to `store` and `remove` as old
+   */
+  async takeBack(stored: readonly Attachment[], old: readonly Attachment[]): Promise<void> {
+    this.rolledBackInPart();
+    const saved = this.#saved.filter(([{ attachment }]) => stored.includes(attachment));
+    const keep = saved.flatMap(([{ intents }]) => intents);
+    const paths = new Set(old.map(({ path }) => path));
+    const condemn = this.#deletions.filter(({ paths: [path = ''] }) => paths.has(path));
+    const { journal } = this.#desk;
+    if (this.transaction === undefined || keep.length + condemn.length === 0) return;
+    // A transaction that is broken will not be committed.
+    await journal.retract?.({ keep, condemn }, this.transaction).catch(() => {});
+  }
+
+  /**
+   * A savepoint was rolled back, or a statement has failed, after which some databases answer COMMIT with a rollback: part
+   * of what was recorded may be undone. `settle` will ask the journal for what.
+   */
   rolledBackInPart(): void {
     this.#isUndoneInPart = true;
   }

@@ -274,12 +274,23 @@ class MemoryOrm implements AttachmentHarness {
       changes.write(empty.id, await this.#write(unit, empty, values));
       return empty.id;
     };
+    // A statement that fails undoes itself alone, as in the databases that go on after it.
+    const whole = async <Result>(act: () => Promise<Result>): Promise<Result> => {
+      const undo = changes.savepoint();
+      try {
+        return await act();
+      } catch (error) {
+        undo();
+        unit.rolledBackInPart();
+        throw error;
+      }
+    };
     return {
-      create,
+      create: (values) => whole(() => create(values)),
       createMany: (rows) => Promise.all(rows.map(create)),
-      update,
-      updateTwice: (id, first, second) => update(id, { ...first, ...second }),
-      remove,
+      update: (id, values) => whole(() => update(id, values)),
+      updateTwice: (id, first, second) => whole(() => update(id, { ...first, ...second })),
+      remove: (id) => whole(() => remove(id)),
       find,
       updateMany: async (ids, values) => void (await Promise.all(ids.map((id) => update(id, values)))),
       removeMany: async (ids) => void (await Promise.all(ids.map(remove))),
@@ -287,16 +298,7 @@ class MemoryOrm implements AttachmentHarness {
         const rows = changes.rows().filter((row) => row.folder === id);
         for (const row of rows) await remove(row.id);
       },
-      nested: async (act) => {
-        const undo = changes.savepoint();
-        try {
-          return await act(this.#operations(changes, unit));
-        } catch (error) {
-          undo();
-          unit.rolledBackInPart();
-          throw error;
-        }
-      },
+      nested: (act) => whole(() => act(this.#operations(changes, unit))),
     };
   }
 

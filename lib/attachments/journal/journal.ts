@@ -42,6 +42,11 @@ export interface IntentJournal<Transaction> {
    */
   record(decisions: Decisions, transaction: Transaction): Promise<void>;
   /**
+   * Takes back decisions of a transaction that goes on, though the statement that they belong to has failed. Only needed
+   * where a transaction can go on after that.
+   */
+  retract?(decisions: Decisions, transaction: Transaction): Promise<void>;
+  /**
    * Which of these are owed now: uploads that no committed transaction has kept, and which none can keep from now on
    * (they are claimed); deletions that are committed. Asked when the transaction has ended, or will not come to an end;
    * may wait for one that is just ending.

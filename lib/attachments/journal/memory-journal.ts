@@ -31,6 +31,13 @@ export class MemoryJournal implements IntentJournal<MemoryTransaction> {
     });
   }
 
+  async retract({ keep, condemn }: Decisions, transaction: MemoryTransaction): Promise<void> {
+    transaction.defer(() => {
+      for (const { id } of keep) this.#kept.delete(id);
+      for (const { id } of condemn) this.#intents.delete(id);
+    });
+  }
+
   async standing(intents: readonly Intent[]): Promise<readonly Intent[]> {
     const owed = intents.filter(({ id, state }) =>
       state === 'upload' ? !this.#kept.has(id) : this.#intents.has(id),

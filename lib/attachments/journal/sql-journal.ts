@@ -84,6 +84,10 @@ export class SqlJournal implements IntentJournal<SqlExecutor> {
     await this.#removeIdleMarks(transaction);
   }
 
+  async retract({ keep, condemn }: Decisions, transaction: SqlExecutor): Promise<void> {
+    await this.#rows.remove([...keep.map(markOf), ...condemn.map(({ id }) => id)], transaction);
+  }
+
   async standing(intents: readonly Intent[]): Promise<readonly Intent[]> {
     const uploads = intents.filter(isUpload);
     await this.#rows.insert(uploads.map((intent) => toMark(intent, 'claimed')));
@@ -182,6 +186,11 @@ class IntentTable implements Announcements {
     }
   }
 
+  async remove(ids: readonly string[], executor: SqlExecutor): Promise<void> {
+    for (const part of partsOf(ids))
+      await executor.run(`DELETE FROM ${this.#table} WHERE id IN (${this.#places(part.length)})`, part);
+  }
+
   async removeMarks(marks: readonly string[], executor = this.#outside): Promise<void> {
     const isOver = `id IN (${this.#places(marks.length)}) AND state = 'kept'`;
     await executor.run(`DELETE FROM ${this.#table} WHERE ${isOver}`, marks);
@@ -203,10 +212,10 @@ class IntentTable implements Announcements {
     const isOld = `state IN ('kept', 'claimed') AND created_at < ${this.#places(1)}`;
     const sql = `SELECT id FROM ${this.#table} WHERE ${isOld}`;
     const old = (await this.#outside.run(sql, [before.toISOString()])).map(({ id }) => String(id));
-    for (const part of partsOf(old.filter((id) => !except.has(id)))) {
-      const places = this.#places(part.length);
-      await this.#outside.run(`DELETE FROM ${this.#table} WHERE id IN (${places})`, part);
-    }
+    await this.remove(
+      old.filter((id) => !except.has(id)),
+      this.#outside,
+    );
   }
 
   #places(count: number, offset = 0): string {

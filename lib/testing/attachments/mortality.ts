@@ -81,6 +81,7 @@ export class Mortality {
       prepare: () => journal.prepare(),
       announce: (intents) => watch('announce', () => journal.announce(intents)),
       record: (decisions, transaction) => watch('record', () => journal.record(decisions, transaction)),
+      retract: async (decisions, transaction) => journal.retract?.(decisions, transaction),
       standing: (intents) => watch('standing', () => journal.standing(intents)),
       forget: (intents) => watch('forget', () => journal.forget(intents)),
       entries: () => journal.entries(),

@@ -56,7 +56,9 @@ class AttachmentInsert extends InsertQueryBuilder<ObjectLiteral> {
     return inTransaction(this, async (queryRunner) => {
       // Else the subscriber does the same.
       if (!callListeners) await scope.following.store(queryRunner, scope.metadata, entities);
-      return super.execute();
+      const result = await super.execute();
+      scope.following.written(queryRunner, scope.metadata, entities);
+      return result;
     });
   }
 }
@@ -70,13 +72,22 @@ class AttachmentUpdate extends UpdateQueryBuilder<ObjectLiteral> {
       scope && values
         ? scope.fields.filter((field) => field.valueIn(values as ObjectLiteral) !== undefined)
         : [];
-    const unstored = fields.filter((field) => !scope?.following.takeFresh(field, values as ObjectLiteral));
-    if (!scope || unstored.length === 0) return super.execute();
+    if (!scope || fields.length === 0) return super.execute();
     return inTransaction(this, async (queryRunner) => {
-      const rows = await lockedRows(queryRunner, scope.metadata, unstored, this.#where());
-      for (const field of unstored) await this.#replace(scope.following, queryRunner, field, rows);
-      return super.execute();
+      await this.#follow(queryRunner, scope, fields);
+      const result = await super.execute();
+      scope.following.written(queryRunner, scope.metadata, [values as ObjectLiteral]);
+      scope.following.removed(queryRunner);
+      return result;
     });
+  }
+
+  async #follow(queryRunner: QueryRunner, scope: Scope, fields: readonly FieldColumn[]): Promise<void> {
+    const values = this.expressionMap.valuesSet as ObjectLiteral;
+    const unstored = fields.filter((field) => !scope.following.isFresh(field, values));
+    if (unstored.length === 0) return;
+    const rows = await lockedRows(queryRunner, scope.metadata, unstored, this.#where());
+    for (const field of unstored) await this.#replace(scope.following, queryRunner, field, rows);
   }
 
   async #replace(
@@ -116,7 +127,9 @@ class AttachmentDelete extends DeleteQueryBuilder<ObjectLiteral> {
     return inTransaction(this, async (queryRunner) => {
       const old = await doomed(scope.following, queryRunner, scope.metadata, where);
       await scope.following.remove(queryRunner, old);
-      return super.execute();
+      const result = await super.execute();
+      scope.following.removed(queryRunner);
+      return result;
     });
   }
 }

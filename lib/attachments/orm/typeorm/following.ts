@@ -10,12 +10,10 @@ import { DepotError } from '../../../errors.js';
 import type { Attachment } from '../../attachment.js';
 import type { Attachments } from '../../attachments.js';
 import type { SqlExecutor } from '../../journal/sql-journal.js';
-import type { UnitOfWork } from '../../unit-of-work.js';
+import { type Change, Changes } from './changes.js';
 import { executorOf } from './database.js';
 import type { FieldColumn, FieldMap } from './fields.js';
 import { lockedRows, whereIs } from './rows.js';
-
-type Unit = UnitOfWork<SqlExecutor>;
 
 const FOLLOWING = new WeakMap<DataSource, Following>();
 
@@ -28,9 +26,9 @@ export function followingOf(dataSource: DataSource): Following | undefined {
 export class Following {
   readonly fields: FieldMap;
   readonly #attachments: Attachments<SqlExecutor>;
-  readonly #units = new WeakMap<QueryRunner, Unit>();
-  /** Stored for an entity, and not written yet: the statement that comes has nothing to store any more. */
-  readonly #fresh = new WeakSet<Attachment>();
+  readonly #transactions = new WeakMap<QueryRunner, Changes>();
+  /** What was stored for an entity, and will be in a statement that comes: it has nothing to store any more. */
+  readonly #fresh = new WeakMap<Attachment, Change>();
 
   constructor(dataSource: DataSource, attachments: Attachments<SqlExecutor>, fields: FieldMap) {
     this.fields = fields;
@@ -45,10 +43,14 @@ export class Following {
     metadata: EntityMetadata,
     entities: readonly ObjectLiteral[],
   ): Promise<void> {
-    const stores = entities.flatMap((entity) =>
-      this.fields.of(metadata).map((field) => this.#storeNew(queryRunner, field, entity)),
+    const fields = this.fields.of(metadata);
+    const storeNew = (field: FieldColumn, entity: ObjectLiteral) =>
+      this.isFresh(field, entity) ? undefined : this.replace(queryRunner, field, entity, []);
+    await settled(
+      entities.flatMap((entity) =>
+        fields.filter((field) => field.inputsIn(entity).length > 0).map((field) => storeNew(field, entity)),
+      ),
     );
-    await settled(stores);
   }
 
   /**
@@ -61,59 +63,70 @@ export class Following {
     values: ObjectLiteral,
     old: readonly Attachment[],
   ): Promise<void> {
-    const stored = await this.#unit(queryRunner).storeList(field.field, field.inputsIn(values), old);
-    field.set(values, stored);
-    for (const attachment of stored) this.#fresh.add(attachment);
-  }
-
-  /** Whether this was stored for an entity already, for the statement that comes now. */
-  takeFresh(field: FieldColumn, values: ObjectLiteral): boolean {
-    const inputs = field.inputsIn(values);
-    const isFresh = inputs.length > 0 && inputs.every((input) => this.#fresh.has(input as Attachment));
-    if (isFresh) for (const input of inputs) this.#fresh.delete(input as Attachment);
-    return isFresh;
+    const change = await this.#changes(queryRunner).make(async (unit) => {
+      const stored = await unit.storeList(field.field, field.inputsIn(values), old);
+      const kept = new Set(stored.map(({ path }) => path));
+      return { stored, old: old.filter(({ path }) => !kept.has(path)) };
+    });
+    field.set(values, change.stored);
+    for (const attachment of change.stored) this.#fresh.set(attachment, change);
   }
 
   async remove(queryRunner: QueryRunner, old: readonly Attachment[]): Promise<void> {
-    if (old.length > 0) await this.#unit(queryRunner).remove(...old);
+    if (old.length === 0) return;
+    await this.#changes(queryRunner).make(async (unit) => {
+      await unit.remove(...old);
+      return { stored: [], old };
+    });
   }
 
-  async #storeNew(queryRunner: QueryRunner, field: FieldColumn, entity: ObjectLiteral): Promise<void> {
-    const inputs = field.inputsIn(entity);
-    if (inputs.length === 0 || this.takeFresh(field, entity)) return;
-    const stored = await this.#unit(queryRunner).storeList(field.field, inputs);
-    field.set(entity, stored);
-    for (const attachment of stored) this.#fresh.add(attachment);
+  /** Whether this was stored for an entity already. */
+  isFresh(field: FieldColumn, values: ObjectLiteral): boolean {
+    const inputs = field.inputsIn(values);
+    return inputs.length > 0 && inputs.every((input) => this.#fresh.has(input as Attachment));
   }
 
-  #unit(queryRunner: QueryRunner): Unit {
+  /** A statement was executed with these values. */
+  written(queryRunner: QueryRunner, metadata: EntityMetadata, values: readonly ObjectLiteral[]): void {
+    const inputs = values.flatMap((one) => this.fields.of(metadata).flatMap((field) => field.inputsIn(one)));
+    const changes = inputs.flatMap((input) => this.#fresh.get(input as Attachment) ?? []);
+    for (const input of inputs) this.#fresh.delete(input as Attachment);
+    this.#transactions.get(queryRunner)?.written(changes);
+  }
+
+  /** Changes without a value, of the statement that was executed last. */
+  removed(queryRunner: QueryRunner): void {
+    this.#transactions.get(queryRunner)?.removed();
+  }
+
+  #changes(queryRunner: QueryRunner): Changes {
     if (!queryRunner.isTransactionActive)
       throw new DepotError(
         'ATTACHMENT_UNSUPPORTED',
         'Attachments are saved in a transaction: leave out { transaction: false }',
       );
-    const open = this.#units.get(queryRunner);
+    const open = this.#transactions.get(queryRunner);
     if (open) return open;
-    const unit = this.#attachments.begin(executorOf(queryRunner));
-    this.#units.set(queryRunner, unit);
-    this.#watchRelease(queryRunner, unit);
-    return unit;
+    const changes = new Changes(this.#attachments.begin(executorOf(queryRunner)));
+    this.#transactions.set(queryRunner, changes);
+    this.#watchRelease(queryRunner, changes);
+    return changes;
   }
 
   /** A connection that is lost ends a transaction without a word. */
-  #watchRelease(queryRunner: QueryRunner, unit: Unit): void {
+  #watchRelease(queryRunner: QueryRunner, changes: Changes): void {
     const release = queryRunner.release;
     queryRunner.release = async () => {
       queryRunner.release = release;
-      if (this.#units.get(queryRunner) === unit) await this.#settle(queryRunner, 'unknown');
+      if (this.#transactions.get(queryRunner) === changes) await this.#settle(queryRunner, 'unknown');
       await release.call(queryRunner);
     };
   }
 
   async #settle(queryRunner: QueryRunner, outcome: 'committed' | 'rolledBack' | 'unknown'): Promise<void> {
-    const unit = this.#units.get(queryRunner);
-    this.#units.delete(queryRunner);
-    await unit?.settle(outcome);
+    const changes = this.#transactions.get(queryRunner);
+    this.#transactions.delete(queryRunner);
+    await changes?.unit.settle(outcome);
   }
 
   /** A row of an entity that is saved. */
@@ -151,11 +164,15 @@ export class Following {
 
   #transactionSubscriber(): EntitySubscriberInterface {
     return {
+      // After a failed statement, PostgreSQL answers COMMIT with a rollback, which looks like success.
+      afterQuery: async ({ queryRunner, success, error }) => {
+        if (!success) await this.#transactions.get(queryRunner)?.fail(error);
+      },
       afterTransactionCommit: async ({ queryRunner }) => {
         if (!queryRunner.isTransactionActive) await this.#settle(queryRunner, 'committed');
       },
       afterTransactionRollback: async ({ queryRunner }) => {
-        if (queryRunner.isTransactionActive) this.#units.get(queryRunner)?.rolledBackInPart();
+        if (queryRunner.isTransactionActive) this.#transactions.get(queryRunner)?.unit.rolledBackInPart();
         else await this.#settle(queryRunner, 'rolledBack');
       },
     };
@@ -163,7 +180,7 @@ export class Following {
 }
 
 /** Waits for all, so that nothing is under way any more when one has failed. */
-async function settled(acts: readonly Promise<void>[]): Promise<void> {
+async function settled(acts: readonly (Promise<void> | undefined)[]): Promise<void> {
   const outcomes = await Promise.allSettled(acts);
   const failure = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failure) throw failure.reason;
