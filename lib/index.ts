@@ -1,3 +1,38 @@
+export {
+  Attachment,
+  type AttachmentData,
+  type AttachmentInput,
+  type AttachOptions,
+  attach,
+} from './attachments/attachment.js';
+export { type AttachmentOptions, Attachments, type AttachmentsOptions } from './attachments/attachments.js';
+export {
+  type AttachmentField,
+  type AttachmentFieldOptions,
+  attachmentField,
+  type IncomingContent,
+  type ProcessContent,
+  uploadedFile,
+} from './attachments/field.js';
+export type {
+  AddFileOptions,
+  AttachmentFilter,
+  DerivedFile,
+  FilterContext,
+  FilterSource,
+  OriginalFile,
+} from './attachments/filters.js';
+export { FileJournal, type FileJournalOptions } from './attachments/journal/file-journal.js';
+export type { Decisions, Intent, IntentJournal } from './attachments/journal/journal.js';
+export { MemoryJournal, type MemoryTransaction } from './attachments/journal/memory-journal.js';
+export {
+  type SqlDialect,
+  type SqlExecutor,
+  SqlJournal,
+  type SqlJournalOptions,
+  type SqlRow,
+} from './attachments/journal/sql-journal.js';
+export type { Outcome, UnitOfWork } from './attachments/unit-of-work.js';
 export type { Capabilities, Capability } from './contract/capabilities.js';
 export type { Content, LocalPath, MulterFile } from './contract/content.js';
 export type { FileInfo } from './contract/file-info.js';
