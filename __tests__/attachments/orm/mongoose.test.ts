@@ -1,0 +1,482 @@
+import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import mongoose, { type Connection, Schema } from 'mongoose';
+import { Attachment, attach } from '../../../lib/attachments/attachment.js';
+import type { AttachmentFilter } from '../../../lib/attachments/filters.js';
+import { type MongooseAttachments, mongooseAttachments } from '../../../lib/attachments/orm/mongoose.js';
+import { DepotManager } from '../../../lib/depot/manager.js';
+import { describeWith, startMongoServer } from '../../support/servers/index.js';
+
+/** Adds a file, as thumbnails do. */
+const thumb: AttachmentFilter = {
+  apply: async ({ addFile, source }) => {
+    await addFile('thumb', (await source.buffer()).subarray(0, 3));
+  },
+};
+
+const bytes = (text: string) => Buffer.from(text);
+
+await describeWith('mongoose', [startMongoServer], (server) => {
+  let connection: Connection;
+  let depot: DepotManager;
+  let attachments: MongooseAttachments;
+  let errors: unknown[];
+
+  beforeEach(async () => {
+    connection = await mongoose.createConnection(server.url, { dbName: `m-${randomUUID()}` }).asPromise();
+    depot = new DepotManager();
+    depot.configure('default', { backend: 'memory' });
+    depot.configure('photos', { backend: 'memory' });
+    errors = [];
+    attachments = mongooseAttachments(connection, { depot, onError: (error) => errors.push(error) });
+  });
+
+  afterEach(async () => {
+    await attachments.close();
+    await connection.dropDatabase();
+    await connection.close();
+    expect(errors).toEqual([]);
+  });
+
+  function productModel() {
+    const { attachment } = attachments;
+    const schema = Schema.create({
+      name: { type: String, unique: true },
+      photo: attachment({ storage: 'photos', filters: [thumb] }),
+      manual: attachment(),
+      pictures: [attachment()],
+      parts: [{ label: String, scan: attachment() }],
+      maker: { name: String, logo: attachment() },
+      seal: Schema.create({ picture: attachment() }, { _id: false }),
+      languages: { type: Map, of: attachment() },
+      shots: { type: Map, of: Schema.create({ file: attachment() }) },
+    });
+    return connection.model('Product', schema);
+  }
+
+  async function files(): Promise<string[]> {
+    const lists = await Promise.all(
+      ['default', 'photos'].map(async (name) =>
+        (await Readable.from(depot.get(name).list()).toArray()).map((id) => `${name}/${id}`),
+      ),
+    );
+    return lists.flat().sort();
+  }
+
+  /** Paths of all files that rows refer to, found without the adapter. */
+  async function referenced(): Promise<string[]> {
+    const paths = new Set<string>();
+    const walk = (value: unknown): void => {
+      if (typeof value !== 'object' || value === null) return;
+      if ('files' in value && Array.isArray(value.files)) for (const path of value.files) paths.add(path);
+      for (const part of Object.values(value)) walk(part);
+    };
+    for (const { name } of await connection.listCollections())
+      if (name !== 'depot_intents') for await (const row of connection.collection(name).find()) walk(row);
+    return [...paths].sort();
+  }
+
+  async function expectExact(count: number): Promise<void> {
+    await attachments.idle();
+    expect(await files()).toEqual(await referenced());
+    expect((await files()).length).toBe(count);
+    const notes = await connection
+      .collection('depot_intents')
+      .find({ state: { $ne: 'places' } })
+      .toArray();
+    expect(notes).toEqual([]);
+  }
+
+  describe('documents', () => {
+    test('are saved with all their attachments, wherever these lie', async () => {
+      const Product = productModel();
+      const product = new Product({
+        name: 'lamp',
+        photo: attach(bytes('photo'), { filename: 'photo.png' }),
+        manual: attach(bytes('manual')),
+        pictures: [attach(bytes('one')), attach(bytes('two'))],
+        parts: [{ label: 'cable', scan: attach(bytes('scan')) }, { label: 'bulb' }],
+        maker: { name: 'ACME', logo: attach(bytes('logo')) },
+        seal: { picture: attach(bytes('seal')) },
+        languages: { en: attach(bytes('english')) },
+        shots: { front: { file: attach(bytes('front')) } },
+      });
+      expect(product.photo?.isStored).toBe(false);
+      await product.save();
+      const loaded = await Product.findOne({ name: 'lamp' }).orFail();
+      for (const document of [product, loaded]) {
+        expect(document.photo).toBeInstanceOf(Attachment);
+        expect(document.photo?.filename).toBe('photo.png');
+        expect(document.photo?.url()).toMatch(/^\/depot\/photos\//);
+        expect(document.photo?.thumbUrl()).toMatch(/^\/depot\/photos\//);
+        expect(String(await document.pictures[1]?.buffer())).toBe('two');
+        expect(String(await document.parts[0]?.scan?.buffer())).toBe('scan');
+        expect(String(await document.maker?.logo?.buffer())).toBe('logo');
+        expect(String(await document.seal?.picture?.buffer())).toBe('seal');
+        expect(String(await document.languages?.get('en')?.buffer())).toBe('english');
+        expect(String(await (document.get('shots.front.file') as Attachment).buffer())).toBe('front');
+      }
+      expect(JSON.parse(JSON.stringify(product)).photo).toEqual(loaded.photo?.data);
+      expect(product.modifiedPaths()).toEqual([]);
+      await expectExact(10);
+      await loaded.deleteOne();
+      await expectExact(0);
+    });
+
+    test('replace, remove and reorder', async () => {
+      const Product = productModel();
+      const product = await Product.create({
+        name: 'lamp',
+        photo: attach(bytes('photo')),
+        pictures: [attach(bytes('one')), attach(bytes('two')), attach(bytes('three'))],
+        parts: [{ scan: attach(bytes('a')) }, { scan: attach(bytes('b')) }],
+      });
+      await expectExact(7);
+      product.photo = attach(bytes('other'));
+      product.pictures.reverse();
+      await product.save();
+      expect(String(await product.photo.buffer())).toBe('other');
+      await expectExact(7);
+      product.pictures.splice(1, 1);
+      product.parts[0]?.set({ scan: null });
+      await product.save();
+      await expectExact(5);
+      product.parts.reverse();
+      product.pictures.push(attach(bytes('four')));
+      await product.save();
+      await expectExact(6);
+      const loaded = await Product.findById(product.id).orFail();
+      expect(await Promise.all(loaded.pictures.map(async (one) => String(await one.buffer())))).toEqual([
+        'three',
+        'one',
+        'four',
+      ]);
+      expect(String(await loaded.parts[0]?.scan?.buffer())).toBe('b');
+      loaded.set({ photo: undefined, pictures: [], parts: [] });
+      await loaded.save();
+      await expectExact(0);
+    });
+
+    test('share nothing with another row, whatever they are given', async () => {
+      const Product = productModel();
+      const content = attach(bytes('photo'));
+      const [one, two] = await Product.create([
+        { name: 'one', photo: content },
+        { name: 'two', photo: content },
+      ]);
+      await expectExact(4);
+      const three = await Product.create({ name: 'three', photo: one?.photo });
+      await expectExact(6);
+      await one?.deleteOne();
+      await expectExact(4);
+      expect(String(await three.photo?.buffer())).toBe('photo');
+      expect(String(await two?.photo?.buffer())).toBe('photo');
+      three.manual = three.photo ?? null;
+      await three.save();
+      await expectExact(5);
+      three.photo = null;
+      await three.save();
+      await expectExact(3);
+      expect(String(await three.manual?.buffer())).toBe('photo');
+      await Product.deleteMany();
+      await expectExact(0);
+    });
+
+    test('take raw content, and refuse what a client could have sent', async () => {
+      const Product = productModel();
+      const product = new Product({ name: 'lamp' });
+      product.set({ photo: bytes('photo'), manual: Readable.from([bytes('manual')]) });
+      await product.save();
+      await expectExact(3);
+      for (const forged of ['text', { path: '/etc/passwd' }, product.photo?.data]) {
+        const { errors } = await new Product({ name: 'forged', photo: forged } as object)
+          .validate()
+          .catch((e) => e);
+        expect(errors.photo.reason).toMatchObject({ code: 'INVALID_CONTENT' });
+      }
+      await Product.deleteOne({ name: 'lamp' });
+      await expectExact(0);
+    });
+
+    test('that fail leave nothing, and can be saved again', async () => {
+      const Product = productModel();
+      await Product.init();
+      await Product.create({ name: 'lamp' });
+      const product = new Product({ name: 'lamp', photo: attach(bytes('photo')) });
+      await expect(product.save()).rejects.toMatchObject({ code: 11000 });
+      await expectExact(0);
+      product.name = 'other lamp';
+      await product.save();
+      expect(product.photo?.isStored).toBe(true);
+      await expectExact(2);
+    });
+  });
+
+  describe('statements', () => {
+    test('findOneAndUpdate, updateOne, replaceOne, findOneAndReplace', async () => {
+      const Product = productModel();
+      const { id } = await Product.create({
+        name: 'lamp',
+        photo: attach(bytes('0')),
+        manual: attach(bytes('m')),
+      });
+      const updated = await Product.findOneAndUpdate(
+        { name: 'lamp' },
+        { photo: attach(bytes('1')) },
+        { returnDocument: 'after' },
+      );
+      expect(String(await updated?.photo?.buffer())).toBe('1');
+      await expectExact(3);
+      const result = await Product.updateOne(
+        { _id: id },
+        { $set: { photo: attach(bytes('2')) }, $unset: { manual: 1 } },
+      );
+      expect(result).toMatchObject({ matchedCount: 1, modifiedCount: 1 });
+      await expectExact(2);
+      await Product.updateOne(
+        { _id: id },
+        { $push: { pictures: { $each: [attach(bytes('a')), attach(bytes('b'))], $slice: -2 } } },
+      );
+      await Product.updateOne(
+        { _id: id },
+        { $push: { pictures: { $each: [attach(bytes('c'))], $slice: -2 } } },
+      );
+      await expectExact(4);
+      await Product.updateOne(
+        { _id: id },
+        { $set: { 'pictures.0': attach(bytes('d')) }, $push: { parts: { scan: attach(bytes('p')) } } },
+      );
+      await expectExact(5);
+      await Product.updateOne(
+        { _id: id, 'parts.label': null },
+        { $set: { 'parts.$.scan': attach(bytes('q')) } },
+      );
+      await expectExact(5);
+      await Product.updateOne({ _id: id }, { $pop: { pictures: 1 } });
+      await expectExact(4);
+      await Product.updateOne({ _id: id }, { $rename: { photo: 'manual' } });
+      await expectExact(4);
+      await expect(
+        Product.updateOne({ _id: id }, { $rename: { manual: 'gone' } }, { strict: false }),
+      ).rejects.toMatchObject({ code: 'ATTACHMENT_UNSUPPORTED' });
+      await Product.updateOne({ _id: id }, [{ $unset: ['manual'] }], { updatePipeline: true });
+      await expectExact(2);
+      await Product.replaceOne({ _id: id }, { name: 'lamp', photo: attach(bytes('3')) });
+      await expectExact(2);
+      await Product.findOneAndReplace({ _id: id }, { name: 'lamp', manual: attach(bytes('4')) });
+      await expectExact(1);
+      await Product.updateOne({ _id: id }, { $set: { name: 'torch' } });
+      const deleted = await Product.findOneAndDelete({ name: 'torch' });
+      expect(deleted?.manual?.isStored).toBe(true);
+      await expectExact(0);
+    });
+
+    test('that find no row leave no file; upserts keep theirs', async () => {
+      const Product = productModel();
+      await Product.updateOne({ name: 'none' }, { photo: attach(bytes('1')) });
+      await Product.findOneAndUpdate({ name: 'none' }, { photo: attach(bytes('1')) });
+      await expectExact(0);
+      const upserted = await Product.updateOne(
+        { name: 'a' },
+        { photo: attach(bytes('1')) },
+        { upsert: true },
+      );
+      expect(upserted).toMatchObject({ matchedCount: 0, upsertedCount: 1 });
+      const none = await Product.findOneAndUpdate(
+        { name: 'b' },
+        { photo: attach(bytes('1')) },
+        { upsert: true, returnDocument: 'before' },
+      );
+      expect(none).toBeNull();
+      const wrapped = await Product.findOneAndUpdate(
+        { name: 'c' },
+        { photo: attach(bytes('1')) },
+        { upsert: true, includeResultMetadata: true, returnDocument: 'after' },
+      );
+      expect(String(await wrapped.value?.photo?.buffer())).toBe('1');
+      await expectExact(6);
+      await Product.updateOne(
+        { name: 'a' },
+        { $setOnInsert: { photo: attach(bytes('2')) } },
+        { upsert: true },
+      );
+      await expectExact(6);
+    });
+
+    test('insertMany, updateMany, deleteMany', async () => {
+      const Product = productModel();
+      await Product.init();
+      const rows = ['a', 'b', 'c', 'a', 'd'].map((name) => ({ name, photo: attach(bytes(name)) }));
+      await expect(Product.insertMany(rows)).rejects.toMatchObject({ code: 11000 });
+      await expectExact(6);
+      await Product.insertMany(rows.slice(3), { ordered: false }).catch(() => {});
+      await expectExact(8);
+      await Product.insertMany([{ name: 'e', manual: attach(bytes('e')) }], { rawResult: true });
+      await expectExact(9);
+      await expect(Product.updateMany({}, { photo: attach(bytes('x')) })).rejects.toMatchObject({
+        code: 'ATTACHMENT_UNSUPPORTED',
+      });
+      await expectExact(9);
+      expect(await Product.updateMany({ name: { $in: ['a', 'b'] } }, { photo: null })).toMatchObject({
+        modifiedCount: 2,
+      });
+      await expectExact(5);
+      expect(await Product.deleteMany({ name: { $ne: 'c' } })).toMatchObject({ deletedCount: 4 });
+      await expectExact(2);
+      await Product.deleteMany({});
+      await expectExact(0);
+    });
+
+    test('bulkSave and bulkWrite', async () => {
+      const Product = productModel();
+      await Product.init();
+      const [one, two] = ['one', 'two'].map((name) => new Product({ name, photo: attach(bytes(name)) }));
+      if (!one || !two) throw new Error();
+      await Product.bulkSave([one, two]);
+      await expectExact(4);
+      one.photo = attach(bytes('other'));
+      two.photo = null;
+      const three = new Product({ name: 'three', manual: attach(bytes('3')) });
+      await Product.bulkSave([one, two, three]);
+      expect(three.manual?.isStored).toBe(true);
+      await expectExact(3);
+      const { id } = one;
+      const result = await Product.bulkWrite([
+        { insertOne: { document: { name: 'four', photo: attach(bytes('4')) } } },
+        { updateOne: { filter: { _id: id }, update: { $set: { photo: attach(bytes('new')) } } } },
+        { deleteOne: { filter: { _id: three.id } } },
+      ]);
+      expect(result).toMatchObject({ insertedCount: 1, modifiedCount: 1, deletedCount: 1 });
+      await expectExact(4);
+      const failing = Product.bulkWrite([
+        { deleteOne: { filter: { _id: id } } },
+        { insertOne: { document: { name: 'four', photo: attach(bytes('4')) } } },
+      ]);
+      await expect(failing).rejects.toMatchObject({ code: 11000, name: 'MongoServerError' });
+      await expectExact(4);
+      const unpinned = Product.bulkWrite([
+        { deleteMany: { filter: { name: 'four' } } },
+        { deleteOne: { filter: { _id: id } } },
+      ]);
+      await expect(unpinned).rejects.toMatchObject({ code: 'ATTACHMENT_UNSUPPORTED' });
+      expect(await Product.bulkWrite([{ deleteMany: { filter: {} } }])).toMatchObject({ deletedCount: 3 });
+      await expectExact(0);
+    });
+
+    test('without middleware are followed as well', async () => {
+      const Product = productModel();
+      const product = new Product({ name: 'lamp', photo: attach(bytes('photo')) });
+      await product.save({ middleware: false } as object);
+      await expectExact(2);
+      await Product.collection.deleteMany({});
+      await expectExact(0);
+    });
+
+    test('of discriminators, wherever their attachments are', async () => {
+      const { attachment } = attachments;
+      const Page = connection.model('Page', Schema.create({ name: String }));
+      const Photo = Page.discriminator('Photo', Schema.create({ file: attachment() }));
+      const Report = Page.discriminator(
+        'Report',
+        Schema.create({ sheets: [Schema.create({ scan: attachment() })] }),
+        'report',
+      );
+      const photo = await Photo.create({ name: 'photo', file: attach(bytes('1')) });
+      await Report.create({
+        name: 'report',
+        sheets: [{ scan: attach(bytes('2')) }, { scan: attach(bytes('3')) }],
+      });
+      await expectExact(3);
+      expect(await Page.findOne({ name: 'photo' })).toHaveProperty('file.isStored', true);
+      photo.file = attach(bytes('4'));
+      await photo.save();
+      await expectExact(3);
+      await Page.deleteMany({});
+      await expectExact(0);
+    });
+
+    test('of recursive schemas and of embedded discriminators', async () => {
+      const { attachment } = attachments;
+      const node = Schema.create({ file: attachment() });
+      node.add({ children: [node] } as object);
+      const shape = Schema.create({ label: String }, { discriminatorKey: 'kind' });
+      const schema = Schema.create({ root: node, shapes: [shape] });
+      (schema.path('shapes') as mongoose.Schema.Types.DocumentArray).discriminator(
+        'Drawn',
+        Schema.create({ drawing: attachment() }),
+      );
+      const Tree = connection.model('Tree', schema);
+      const tree = await Tree.create({
+        root: { file: attach(bytes('1')), children: [{ children: [{ file: attach(bytes('2')) }] }] },
+        shapes: [{ kind: 'Drawn', drawing: attach(bytes('3')) }, { label: 'none' }],
+      } as object);
+      await expectExact(3);
+      await Tree.updateOne({ _id: tree.id }, { $set: { 'root.children.0.children': [] } });
+      await expectExact(2);
+      await tree.deleteOne();
+      await expectExact(0);
+    });
+  });
+
+  describe('transactions', () => {
+    test('keep at the commit, and take back at the rollback', async () => {
+      const Product = productModel();
+      await Product.init();
+      const kept = await Product.create({ name: 'kept', photo: attach(bytes('old')) });
+      const fresh = new Product({ name: 'fresh', photo: attach(bytes('fresh')) });
+      const work = connection.transaction(async (session) => {
+        kept.photo = attach(bytes('new'));
+        await kept.save({ session });
+        await fresh.save({ session });
+        expect(fresh.photo?.isStored).toBe(true);
+        expect((await files()).length).toBe(6);
+        throw new Error('no');
+      });
+      await expect(work).rejects.toThrow('no');
+      expect(fresh.photo?.isStored).toBe(false);
+      await expectExact(2);
+      await connection.transaction(async (session) => {
+        await kept.save({ session });
+        await fresh.save({ session });
+        await Product.deleteOne({ _id: fresh.id }, { session });
+      });
+      await expectExact(2);
+      expect(String(await (await Product.findById(kept.id))?.photo?.buffer())).toBe('new');
+    });
+
+    test('that are tried again leave the files of the last try', async () => {
+      const Product = productModel();
+      await Product.init();
+      await Product.create({ name: 'hot' });
+      let tries = 0;
+      const session = await connection.startSession();
+      await session.withTransaction(async () => {
+        await Product.create([{ name: 'new', photo: attach(bytes('1')) }], { session });
+        if (tries++ === 0) await Product.updateOne({ name: 'hot' }, { $set: { manual: attach(bytes('2')) } });
+        await Product.updateOne({ name: 'hot' }, { $set: { photo: attach(bytes('3')) } }, { session });
+      });
+      await session.endSession();
+      expect(tries).toBe(2);
+      await expectExact(5);
+    });
+
+    test('by the core API: commit, abort, and a session that just ends', async () => {
+      const Product = productModel();
+      await Product.init();
+      const session = await connection.startSession();
+      session.startTransaction();
+      await Product.create([{ name: 'a', photo: attach(bytes('1')) }], { session });
+      await session.commitTransaction();
+      await expectExact(2);
+      session.startTransaction();
+      await Product.create([{ name: 'b', photo: attach(bytes('1')) }], { session });
+      await session.abortTransaction();
+      await expectExact(2);
+      session.startTransaction();
+      await Product.deleteMany({}, { session });
+      await session.endSession();
+      await expectExact(2);
+    });
+  });
+});

@@ -1,0 +1,58 @@
+import type { Collection, Connection, Model, Schema } from 'mongoose';
+import { Places } from './places.js';
+import { parseCall, WRITING_METHODS, type WritingMethod } from './write-call.js';
+import { Writer, type WriterContext } from './writer.js';
+
+type Write = (...given: unknown[]) => Promise<unknown>;
+
+/** The collections of a connection, as far as models write to them. */
+export class Collections {
+  readonly #context: WriterContext;
+  readonly #watched = new Map<object, WatchedCollection>();
+
+  constructor(context: WriterContext) {
+    this.#context = context;
+  }
+
+  /** Watches the models that the connection has, and those that it gets. */
+  watch(connection: Connection): void {
+    for (const model of Object.values(connection.models)) this.#add(model);
+    connection.on('model', (model: Model<unknown>) => this.#add(model));
+  }
+
+  #add({ collection, schema }: Model<unknown>): void {
+    const watched = this.#watched.get(collection) ?? new WatchedCollection(collection, this.#context);
+    this.#watched.set(collection, watched);
+    watched.add(schema as unknown as Schema);
+  }
+}
+
+/**
+ * mongoose's own object of a collection: all that models and documents write goes through it, whatever middleware they
+ * have or leave out. Its methods are wrapped, on this object only.
+ */
+class WatchedCollection {
+  readonly #schemas = new Set<Schema>();
+  #places: Places | undefined;
+
+  constructor(collection: Collection, context: WriterContext) {
+    const writer = new Writer(context, collection.name);
+    for (const method of WRITING_METHODS) this.#wrap(collection, method, writer);
+  }
+
+  add(schema: Schema): void {
+    this.#schemas.add(schema);
+    this.#places = undefined;
+  }
+
+  #wrap(collection: Collection, method: WritingMethod, writer: Writer): void {
+    const methods = collection as unknown as Record<string, Write>;
+    const original = methods[method]?.bind(collection);
+    if (!original) return;
+    methods[method] = async (...given) => {
+      this.#places ??= new Places(this.#schemas);
+      if (this.#places.isEmpty) return original(...given);
+      return writer.write(parseCall(method, given), this.#places, original);
+    };
+  }
+}
