@@ -1,6 +1,9 @@
-import { PassThrough, Readable } from 'node:stream';
+import { once } from 'node:events';
+import { PassThrough, pipeline, Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { type OpenBody, ResumingStream } from '../../lib/internal/resuming-stream.js';
+import { until } from '../support/until.js';
 
 const CONTENT = Buffer.from('0123456789abcdefghij');
 
@@ -74,6 +77,29 @@ describe('a stream that goes on where it broke off', () => {
     });
   });
 
+  test('a body that breaks off while the reader rests is not opened again before more is wanted', async () => {
+    const content = Buffer.alloc(1024 * 1024, 'content ');
+    const bodies: PassThrough[] = [];
+    const open: OpenBody = async (start, end) => {
+      const body = new PassThrough({ highWaterMark: 1 });
+      bodies.push(body.on('error', () => {}));
+      pipeline(
+        [content.subarray(start, start + 300_000), content.subarray(start + 300_000, end + 1)],
+        body,
+        () => {},
+      );
+      return body;
+    };
+    const stream = new ResumingStream(open, content.byteLength, {});
+    await once(stream, 'readable');
+    await until(() => stream.readableLength >= 300_000);
+    bodies[0]?.destroy(new Error('cut'));
+    await setImmediate();
+    expect(bodies).toHaveLength(1);
+    expect(await read(stream)).toBe(content.toString());
+    expect(bodies).toHaveLength(2);
+  });
+
   test('takes a body that is open already, and closes it with itself', async () => {
     const { open, asked } = opener();
     const body = Readable.from([CONTENT], { objectMode: false });
@@ -93,7 +119,7 @@ describe('a stream that goes on where it broke off', () => {
     };
     const stream = new ResumingStream(silent, CONTENT.byteLength, { signal: controller.signal });
     const reading = read(stream);
-    setImmediate(() => controller.abort());
+    process.nextTick(() => controller.abort());
     await expect(reading).rejects.toMatchObject({ name: 'AbortError' });
     expect(given?.aborted).toBe(true);
   });

@@ -28,6 +28,8 @@ export class ResumingStream extends Readable {
   #position: number;
   #body: Readable | undefined;
   #isOpening = false;
+  /** Whether the reader waits for more. */
+  #isWanted = false;
   #barrenAttempts = 0;
 
   /**
@@ -49,6 +51,7 @@ export class ResumingStream extends Readable {
   }
 
   override _read(): void {
+    this.#isWanted = true;
     if (this.#body) this.#body.resume();
     else if (!this.#isOpening) this.#open();
   }
@@ -95,7 +98,8 @@ export class ResumingStream extends Readable {
   readonly #take = (chunk: Buffer): void => {
     this.#barrenAttempts = 0;
     this.#position += chunk.byteLength;
-    if (!this.push(chunk)) this.#body?.pause();
+    this.#isWanted = this.push(chunk);
+    if (!this.#isWanted) this.#body?.pause();
   };
 
   readonly #finish = (): void => {
@@ -107,12 +111,13 @@ export class ResumingStream extends Readable {
     this.push(null);
   };
 
+  /** A body that breaks off while the reader rests is opened again when more is wanted. */
   readonly #resume = (error?: Error): void => {
     this.#body?.destroy();
     this.#body = undefined;
-    this.#barrenAttempts++;
     if (this.#position > this.#end && this.#end >= 0) this.push(null);
-    else if (this.#barrenAttempts < MAX_BARREN_ATTEMPTS) this.#open();
+    else if (!this.#isWanted) return;
+    else if (++this.#barrenAttempts < MAX_BARREN_ATTEMPTS) this.#open();
     else this.destroy(brokenOff(error));
   };
 }
