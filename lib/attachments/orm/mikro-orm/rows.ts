@@ -1,0 +1,175 @@
+import { LockMode, type MikroORM, ReferenceKind } from '@mikro-orm/core';
+import type { Attachment } from '../../attachment.js';
+import {
+  type AttachmentProperty,
+  attachmentProperties,
+  type Context,
+  type Driver,
+  type Meta,
+  type Row,
+  type StatementOptions,
+} from './internals.js';
+
+/** Rows of one entity. */
+export interface Rows {
+  readonly meta: Meta;
+  readonly rows: readonly Row[];
+}
+
+/** A foreign key: rows of this entity go with the rows that it refers to. */
+interface Cascade {
+  readonly meta: Meta;
+  /** Name of the property. */
+  readonly property: string;
+  /** Names of the columns that it refers to. */
+  readonly referred: readonly string[];
+}
+
+type Read = (value: unknown) => Attachment | null;
+
+/** Finds rows with their attachments, and what the database deletes with them. */
+export class RowReader {
+  readonly #orm: MikroORM;
+  readonly #driver: Driver;
+  readonly #isSqlite: boolean;
+  readonly #read: Read;
+
+  constructor(orm: MikroORM, driver: Driver, isSqlite: boolean, read: Read) {
+    this.#orm = orm;
+    this.#driver = driver;
+    this.#isSqlite = isSqlite;
+    this.#read = read;
+  }
+
+  metaOf(entity: unknown): Meta {
+    return this.#orm.getMetadata().get(entity as never).root;
+  }
+
+  /** Keys and attachments of rows, which nobody else changes until the transaction ends; SQLite has one lock for all. */
+  async find(meta: Meta, where: unknown, ctx: Context, options: StatementOptions = {}): Promise<Rows> {
+    const { convertCustomTypes = false, loggerContext } = options;
+    const query = this.#driver
+      .createQueryBuilder(meta.class, ctx, 'write', convertCustomTypes, loggerContext)
+      .withSchema(this.#driver.getSchemaName(meta, options))
+      .select([...this.#propertiesOf(meta)])
+      .where(where);
+    const locked = this.#isSqlite ? query : query.setLockMode(LockMode.PESSIMISTIC_WRITE);
+    return { meta, rows: await locked.execute('all', false) };
+  }
+
+  /** Whether files may go when rows of the entity are deleted. */
+  losesFiles(meta: Meta, seen = new Set<Meta>()): boolean {
+    if (attachmentProperties(meta).length > 0) return true;
+    seen.add(meta);
+    return this.#cascades(meta).some((one) => !seen.has(one.meta) && this.losesFiles(one.meta, seen));
+  }
+
+  /** What the database will delete with these rows, level by level. */
+  async findBelow(parents: Rows, ctx: Context, seen = new Set<string>()): Promise<Rows[]> {
+    const found: Rows[] = [];
+    for (const cascade of this.#cascades(parents.meta)) {
+      if (parents.rows.length === 0 || !this.losesFiles(cascade.meta)) continue;
+      const [key = ''] = cascade.referred;
+      const where = { [cascade.property]: { $in: parents.rows.map((row) => row[key]) } };
+      const { meta, rows } = await this.find(cascade.meta, where, ctx);
+      const children = { meta, rows: rows.filter((row) => isFirst(seen, meta, row)) };
+      if (children.rows.length > 0) found.push(children, ...(await this.findBelow(children, ctx, seen)));
+    }
+    return found;
+  }
+
+  /** Attachments of those rows that are no more: tables need not have the foreign keys that entities declare. */
+  async attachmentsGone(before: readonly Rows[], ctx: Context): Promise<Attachment[]> {
+    const gone: Attachment[] = [];
+    for (const { meta, rows } of before) {
+      const after = await this.find(meta, keysOf({ meta, rows }), ctx);
+      const left = new Set(after.rows.map((row) => nameOf(meta, row)));
+      gone.push(
+        ...this.attachmentsOf(
+          rows.filter((row) => !left.has(nameOf(meta, row))),
+          attachmentProperties(meta),
+        ),
+      );
+    }
+    return gone;
+  }
+
+  attachmentsOf(rows: readonly Row[], properties: readonly AttachmentProperty[]): Attachment[] {
+    return rows.flatMap((row) =>
+      properties.flatMap(({ column, type }) => this.attachmentsIn(row[column], type.isList)),
+    );
+  }
+
+  /** The attachments in what a column holds. */
+  attachmentsIn(data: unknown, isList: boolean): Attachment[] {
+    const list: unknown = isList && typeof data === 'string' ? JSON.parse(data) : data;
+    const values = isList && Array.isArray(list) ? list : [list];
+    return values.map(this.#read).filter((attachment) => attachment !== null);
+  }
+
+  /** Searches all tables that have attachments for a path, as it stands in their JSON. */
+  async isReferenced(path: string): Promise<boolean> {
+    const platform = this.#orm.driver.getPlatform();
+    const find = this.#isSqlite ? 'instr' : 'strpos';
+    for (const meta of this.#entities()) {
+      for (const { column } of attachmentProperties(meta)) {
+        const [table, name] = [meta.tableName, column].map((one) => platform.quoteIdentifier(one));
+        const from =
+          meta.schema && meta.schema !== '*' ? `${platform.quoteIdentifier(meta.schema)}.${table}` : table;
+        const sql = `SELECT 1 AS found FROM ${from} WHERE ${find}(CAST(${name} AS text), ?) > 0 LIMIT 1`;
+        const rows = await this.#driver.getConnection('write').execute(sql, [JSON.stringify(path)], 'all');
+        if (rows.length > 0) return true;
+      }
+    }
+    return false;
+  }
+
+  /** Names of properties: keys, and attachments. */
+  #propertiesOf(meta: Meta): Set<string> {
+    return new Set([...meta.primaryKeys, ...attachmentProperties(meta).map(({ name }) => name)]);
+  }
+
+  /** Foreign keys with `ON DELETE CASCADE` that refer to the entity's table. */
+  #cascades(parent: Meta): Cascade[] {
+    const { defaultDeleteRule } = this.#orm.config.get('schemaGenerator');
+    return this.#entities().flatMap((meta) =>
+      meta.relations.flatMap(
+        ({ kind, owner, name, targetMeta, deleteRule, referencedColumnNames, persist }) => {
+          const isForeignKey =
+            kind === ReferenceKind.MANY_TO_ONE || (kind === ReferenceKind.ONE_TO_ONE && owner);
+          const isCascading = (deleteRule ?? defaultDeleteRule) === 'cascade' && persist !== false;
+          if (!isForeignKey || !isCascading || targetMeta?.root !== parent.root) return [];
+          return [{ meta, property: name, referred: referencedColumnNames }];
+        },
+      ),
+    );
+  }
+
+  #entities(): Meta[] {
+    const all = [...this.#orm.getMetadata().getAll().values()];
+    return all.filter((meta) => meta.root === meta && !meta.abstract && !meta.virtual && !meta.embeddable);
+  }
+}
+
+/** A condition that only these rows meet, of values as the database has them. */
+export function keysOf({ meta, rows }: Rows): object {
+  const [first = '', ...others] = meta.primaryKeys;
+  const column = (name: string) => meta.properties[name as never] as { fieldNames: string[] };
+  const columnOf = (row: Row, name: string) => row[column(name).fieldNames[0] ?? name];
+  if (others.length === 0) return { [first]: { $in: rows.map((row) => columnOf(row, first)) } };
+  return {
+    $or: rows.map((row) => Object.fromEntries(meta.primaryKeys.map((name) => [name, columnOf(row, name)]))),
+  };
+}
+
+function nameOf(meta: Meta, row: Row): string {
+  const attachments = new Set(attachmentProperties(meta).map(({ column }) => column));
+  const keys = Object.keys(row).filter((column) => !attachments.has(column));
+  return JSON.stringify([meta.className, ...keys.sort().map((column) => String(row[column]))]);
+}
+
+/** Rows may refer to each other in a circle, and be reached on two ways. */
+function isFirst(seen: Set<string>, meta: Meta, row: Row): boolean {
+  const name = nameOf(meta, row);
+  return !seen.has(name) && Boolean(seen.add(name));
+}

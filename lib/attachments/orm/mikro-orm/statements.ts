@@ -1,0 +1,265 @@
+import { DepotError } from '../../../errors.js';
+import type { Attachment } from '../../attachment.js';
+import { settleAll, Upload } from './flush.js';
+import {
+  type Answer,
+  type AttachmentProperty,
+  attachmentProperties,
+  type Driver,
+  type StatementOptions,
+  type Values,
+} from './internals.js';
+import { keysOf, type RowReader, type Rows } from './rows.js';
+import type { Transactions, Work } from './transactions.js';
+
+/** What one row is given. */
+interface Assignment {
+  /** The values, attachments as the driver takes them. */
+  readonly data: Values;
+  /** What it holds in its properties for attachments, in the end. */
+  readonly attachments: readonly Attachment[];
+  readonly stored: readonly Attachment[];
+  readonly uploads: readonly Upload[];
+}
+
+/** Statements whose attachments go the way of their rows: all that entity managers write ends here. */
+export class AttachmentStatements {
+  readonly #driver: Driver;
+  readonly #transactions: Transactions;
+  readonly #reader: RowReader;
+
+  constructor(driver: Driver, transactions: Transactions, reader: RowReader) {
+    this.#driver = driver;
+    this.#transactions = transactions;
+    this.#reader = reader;
+  }
+
+  /** Puts itself between entity managers and their driver. */
+  observe(): void {
+    const driver = this.#driver;
+    const { nativeInsert, nativeInsertMany, nativeUpdate, nativeUpdateMany, nativeDelete, nativeClone } =
+      driver;
+    driver.nativeInsert = (entity, data, options = {}) =>
+      this.#insert(entity, [data], options, ([row = data], inTransaction) =>
+        nativeInsert.call(driver, entity, row, inTransaction),
+      );
+    driver.nativeInsertMany = (entity, data, options = {}, transform) =>
+      this.#insert(entity, data, options, (rows, inTransaction) =>
+        nativeInsertMany.call(driver, entity, rows, inTransaction, transform),
+      );
+    driver.nativeUpdate = (entity, where, data, options = {}) =>
+      this.#update(entity, [where], [data], options, ([one], [row = data], inTransaction) =>
+        nativeUpdate.call(driver, entity, one, row, inTransaction),
+      );
+    driver.nativeUpdateMany = (entity, where, data, options = {}, transform) =>
+      this.#update(entity, where, data, options, (conditions, rows, inTransaction) =>
+        nativeUpdateMany.call(driver, entity, conditions, rows, inTransaction, transform),
+      );
+    driver.nativeDelete = (entity, where, options = {}) =>
+      this.#delete(entity, where, options, (condition, inTransaction) =>
+        nativeDelete.call(driver, entity, condition, inTransaction),
+      );
+    driver.nativeClone = (entity, where, overrides, options = {}) => {
+      if (attachmentProperties(this.#reader.metaOf(entity)).length > 0)
+        throw unsupported('em.clone', 'create a new entity and give it the attachments');
+      return nativeClone.call(driver, entity, where, overrides, options);
+    };
+  }
+
+  async #insert(
+    entity: unknown,
+    rows: Values[],
+    options: StatementOptions,
+    run: (rows: Values[], options: StatementOptions) => Promise<unknown>,
+  ): Promise<unknown> {
+    const properties = attachmentProperties(this.#reader.metaOf(entity)).filter(({ name }) =>
+      rows.some((row) => row[name] !== undefined && row[name] !== null),
+    );
+    if (properties.length === 0) return run(rows, options);
+    return this.#transactions.run(options.ctx, async (work) => {
+      const assignments = await settleAll(rows.map((row) => this.#assign(work, row, properties, options)));
+      const result = await run(
+        assignments.map(({ data }) => data),
+        { ...options, ctx: await work.context() },
+      );
+      await done(work, assignments);
+      return result;
+    });
+  }
+
+  /** Each row gets files of its own. */
+  async #update(
+    entity: unknown,
+    where: unknown[],
+    data: Values[],
+    options: StatementOptions,
+    run: (where: unknown[], data: Values[], options: StatementOptions) => Promise<Answer>,
+  ): Promise<Answer> {
+    const meta = this.#reader.metaOf(entity);
+    const properties = attachmentProperties(meta).filter(({ name }) =>
+      data.some((row) => row[name] !== undefined),
+    );
+    if (properties.length === 0) return run(where, data, options);
+    if (options.upsert) throw unsupported('em.upsert of attachments', 'find the entity and flush');
+    return this.#transactions.run(options.ctx, async (work) => {
+      const ahead = await settleAll(data.map((row) => this.#assign(work, row, properties, options)));
+      const ctx = await work.context();
+      const found: Rows[] = [];
+      for (const condition of where) found.push(await this.#reader.find(meta, condition, ctx, options));
+      const inTransaction = { ...options, ctx };
+      const [many] = found;
+      const [first] = ahead;
+      if (found.length === 1 && many && first && many.rows.length > 1 && first.stored.length > 0) {
+        return this.#updateEach(work, { many, first, properties, data, inTransaction }, run);
+      }
+      const result = await run(
+        where,
+        ahead.map((one) => one.data),
+        inTransaction,
+      );
+      for (const [index, { rows }] of found.entries()) {
+        const assignment = ahead[index];
+        if (assignment && rows.length > 0) {
+          const old = this.#reader.attachmentsOf(rows, writtenProperties(properties, data[index]));
+          refuseForeign(assignment, old);
+          await work.files.remove(unused(old, assignment));
+          await done(work, [assignment]);
+        }
+      }
+      return result;
+    });
+  }
+
+  async #updateEach(
+    work: Work,
+    { many, first, properties, data, inTransaction }: ManyRows,
+    run: (where: unknown[], data: Values[], options: StatementOptions) => Promise<Answer>,
+  ): Promise<Answer> {
+    let affectedRows = 0;
+    let answer: Answer = { affectedRows };
+    for (const [index, row] of many.rows.entries()) {
+      const [values = {}] = data;
+      const assignment = index === 0 ? first : await this.#assign(work, values, properties, inTransaction);
+      answer = await run([keysOf({ ...many, rows: [row] })], [assignment.data], inTransaction);
+      affectedRows += answer.affectedRows;
+      await work.files.remove(this.#reader.attachmentsOf([row], properties));
+      await done(work, [assignment]);
+    }
+    return { ...answer, affectedRows };
+  }
+
+  async #delete(
+    entity: unknown,
+    where: unknown,
+    options: StatementOptions,
+    run: (where: unknown, options: StatementOptions) => Promise<Answer>,
+  ): Promise<Answer> {
+    const meta = this.#reader.metaOf(entity);
+    if (!this.#reader.losesFiles(meta)) return run(where, options);
+    return this.#transactions.run(options.ctx, async (work) => {
+      const ctx = await work.context();
+      const rows = await this.#reader.find(meta, where, ctx, options);
+      const below = await this.#reader.findBelow(rows, ctx);
+      const result = await run(onlyThese(rows, where), { ...options, ctx });
+      const own = this.#reader.attachmentsOf(rows.rows, attachmentProperties(meta));
+      await work.files.remove([...own, ...(await this.#reader.attachmentsGone(below, ctx))]);
+      return result;
+    });
+  }
+
+  /** Stores what a row is given. What a unit of work writes is the snapshot of its entity, too: it is changed in place. */
+  async #assign(
+    work: Work,
+    row: Values,
+    properties: readonly AttachmentProperty[],
+    { convertCustomTypes = true }: StatementOptions,
+  ): Promise<Assignment> {
+    const data = convertCustomTypes ? { ...row } : row;
+    const assignment = {
+      data,
+      attachments: [] as Attachment[],
+      stored: [] as Attachment[],
+      uploads: [] as Upload[],
+    };
+    for (const property of properties) {
+      const { name, type } = property;
+      const value = row[name];
+      if (value === undefined || value === null) continue;
+      const held = await this.#hold(work, value, property, assignment);
+      assignment.attachments.push(...held);
+      const given = type.isList ? held : (held[0] ?? null);
+      data[name] = convertCustomTypes ? given : type.convertToDatabaseValue(given);
+    }
+    return assignment;
+  }
+
+  /** The attachments that a property is to hold, all of them stored. */
+  async #hold(
+    work: Work,
+    value: unknown,
+    { type }: AttachmentProperty,
+    { stored, uploads }: { stored: Attachment[]; uploads: Upload[] },
+  ): Promise<readonly Attachment[]> {
+    if (value instanceof Upload) {
+      const held = await value.start(work.files);
+      stored.push(...value.stored);
+      uploads.push(value);
+      return held;
+    }
+    // The text of what the entity has read from its row.
+    if (typeof value === 'string') return this.#reader.attachmentsIn(value, type.isList);
+    const values = type.isList && Array.isArray(value) ? value : [value];
+    const held = await settleAll(values.map((one) => work.files.store(type.field, one)));
+    const attachments = held.filter((attachment) => attachment !== null);
+    stored.push(...attachments);
+    return attachments;
+  }
+}
+
+interface ManyRows {
+  readonly many: Rows;
+  readonly first: Assignment;
+  readonly properties: readonly AttachmentProperty[];
+  readonly data: readonly Values[];
+  readonly inTransaction: StatementOptions;
+}
+
+async function done({ files }: Work, assignments: readonly Assignment[]): Promise<void> {
+  for (const { stored, uploads } of assignments) {
+    files.used(stored);
+    for (const upload of uploads) await upload.assign();
+  }
+}
+
+function writtenProperties(
+  properties: readonly AttachmentProperty[],
+  data: Values | undefined,
+): AttachmentProperty[] {
+  return properties.filter(({ name }) => data?.[name] !== undefined);
+}
+
+function unused(old: readonly Attachment[], { attachments }: Assignment): Attachment[] {
+  const paths = new Set(attachments.map(({ path }) => path));
+  return old.filter(({ path }) => !paths.has(path));
+}
+
+function refuseForeign({ attachments, stored }: Assignment, old: readonly Attachment[]): void {
+  const paths = new Set([...old, ...stored].map(({ path }) => path));
+  if (attachments.every(({ path }) => paths.has(path))) return;
+  throw new DepotError(
+    'ATTACHMENT_CONFLICT',
+    'The attachment was replaced by somebody else: refresh the entity',
+  );
+}
+
+/** Rows that others add meanwhile are none of the statement's: what they have was not seen. */
+function onlyThese(rows: Rows, where: unknown): unknown {
+  const { meta } = rows;
+  const [key = ''] = meta.primaryKeys;
+  const { customType } = meta.properties[key as never] as { customType?: unknown };
+  return meta.primaryKeys.length > 1 || customType ? where : keysOf(rows);
+}
+
+function unsupported(what: string, instead: string): DepotError {
+  return new DepotError('ATTACHMENT_UNSUPPORTED', `Attachments cannot follow ${what}: ${instead}`);
+}

@@ -1,0 +1,113 @@
+import { JsonType, type Platform, p } from '@mikro-orm/core';
+import { DepotError } from '../../../errors.js';
+import { Attachment, type AttachmentData } from '../../attachment.js';
+import { type AttachmentField, type AttachmentFieldOptions, attachmentField } from '../../field.js';
+
+type FieldOptions = AttachmentFieldOptions | AttachmentField;
+
+/** Makes an attachment of what a row holds. */
+type Read = (value: unknown) => Attachment | null;
+
+/** By what each ORM has one of. */
+const READERS = new WeakMap<object, Read>();
+
+/** Entities are declared before there is a depot: `useAttachments` brings it. */
+export function bindReader(platform: object, read: Read): void {
+  READERS.set(platform, read);
+}
+
+/**
+ * A property that holds an attachment: JSON in the table.
+ * ```ts
+ * @Property({ type: new AttachmentType({ accept: ['image/*'] }), nullable: true })
+ * photo?: Attachment;
+ * ```
+ */
+export class AttachmentType extends JsonType {
+  readonly field: AttachmentField;
+  /** Whether it holds a list. */
+  readonly isList: boolean = false;
+
+  /** @throws DepotError `INVALID_OPTION` */
+  constructor(options?: FieldOptions) {
+    super();
+    this.field = attachmentField(options);
+  }
+
+  /** What is not saved yet stays as it is until it is stored. */
+  override convertToDatabaseValue(value: unknown): string | null {
+    return toText(value);
+  }
+
+  override convertToJSValue(value: unknown, platform: Platform): unknown {
+    return readValue(value, platform);
+  }
+
+  /** By its text: what is not saved yet is equal to nothing. */
+  override compareAsType(): string {
+    return 'string';
+  }
+
+  override toJSON(value: unknown): unknown {
+    return value instanceof Attachment ? value.toJSON() : null;
+  }
+}
+
+/** A property that holds a list of attachments. */
+export class AttachmentListType extends AttachmentType {
+  override readonly isList: boolean = true;
+
+  override convertToDatabaseValue(value: unknown): string | null {
+    if (!Array.isArray(value)) return toText(value);
+    const data = value.map(storedData);
+    return data.includes(undefined) ? notYet(value) : JSON.stringify(data);
+  }
+
+  override convertToJSValue(value: unknown, platform: Platform): unknown {
+    if (value === null || value === undefined) return value;
+    const list: unknown = typeof value === 'string' ? JSON.parse(value) : value;
+    return Array.isArray(list) ? list.map((one) => readValue(one, platform)) : list;
+  }
+
+  override toJSON(value: unknown): unknown {
+    return Array.isArray(value) ? value.map((one) => super.toJSON(one)) : null;
+  }
+}
+
+/**
+ * A property for `defineEntity` that holds an attachment: `photo: attachment().nullable()`.
+ * @throws DepotError `INVALID_OPTION`
+ */
+export function attachment(options?: FieldOptions) {
+  return p.type(new AttachmentType(options)).$type<Attachment>();
+}
+
+/**
+ * A property for `defineEntity` that holds a list of attachments.
+ * @throws DepotError `INVALID_OPTION`
+ */
+export function attachmentList(options?: FieldOptions) {
+  return p.type(new AttachmentListType(options)).$type<Attachment[]>();
+}
+
+function readValue(value: unknown, platform: Platform): Attachment | null {
+  if (value instanceof Attachment) return value;
+  const read = READERS.get(platform);
+  if (read) return read(value);
+  throw new DepotError('INVALID_OPTION', 'Attachments are read after useAttachments(orm, { depot })');
+}
+
+function toText(value: unknown): string | null {
+  if (value === null || value === undefined || typeof value === 'string') return value as string | null;
+  const data = storedData(value);
+  return data ? JSON.stringify(data) : notYet(value);
+}
+
+function storedData(value: unknown): AttachmentData | undefined {
+  return value instanceof Attachment ? (value.toJSON() ?? undefined) : undefined;
+}
+
+/** MikroORM hands it on to the driver, where it is stored. */
+function notYet(value: unknown): string {
+  return value as string;
+}
