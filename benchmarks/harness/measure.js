@@ -40,6 +40,7 @@ export async function measureScenario(scenario, { folder, rounds, onRun }) {
     }
   } finally {
     await client.stop();
+    await scenario.finish?.();
     rmSync(folder, { recursive: true, force: true });
   }
   return summarize(scenario, runs);

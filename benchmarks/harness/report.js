@@ -9,6 +9,18 @@ import { join } from 'node:path';
 
 const MEGABYTE = 1024 * 1024;
 
+const PEERS = [
+  '@aws-sdk/client-s3',
+  'busboy',
+  'express',
+  'formidable',
+  'mongodb',
+  'multer',
+  'multer-gridfs-storage',
+  'multer-s3',
+  'sirv',
+];
+
 /** Share of a core from which on the load generator may be what limits. */
 const BUSY_CLIENT = 0.85;
 
@@ -42,7 +54,7 @@ export function environment() {
     cpu: cpu?.model ?? 'unknown',
     cores: cpus().length,
     memory: `${Math.round(totalmem() / 1024 ** 3)} GiB`,
-    peers: Object.fromEntries(['busboy', 'express', 'formidable', 'multer', 'sirv'].map(version)),
+    peers: Object.fromEntries(PEERS.map(version)),
   };
 }
 

@@ -69,7 +69,7 @@ export interface Candidate {
   readonly name: string;
   /** Starts a fresh process of this candidate, with an empty folder of its own. */
   start(context: Context): Promise<Subject>;
-  /** Fails where the work was not really done. */
+  /** Fails where the work was not really done; may remove what was stored. */
   verify?(context: Context): Promise<void>;
   /** What this candidate must reach, as ratios to the scenario's first candidate. */
   readonly bar?: Bar;
@@ -95,6 +95,8 @@ export interface Scenario {
   readonly candidates: readonly Candidate[];
   /** Makes what all candidates share, once. */
   prepare?(folder: string): Promise<void>;
+  /** Ends what `prepare` has started. */
+  finish?(): Promise<void>;
 }
 
 export interface Context {

@@ -1,4 +1,5 @@
 // @ts-check
+import { cloudScenarios } from './cloud.js';
 import { downloadScenarios } from './downloads.js';
 import { imageScenarios } from './images.js';
 import { memoryScenarios } from './memory.js';
@@ -13,5 +14,6 @@ export function allScenarios(quick) {
     ...storingScenarios(quick),
     ...memoryScenarios(quick),
     ...imageScenarios(quick),
+    ...cloudScenarios(quick),
   ];
 }
