@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import sharp from 'sharp';
@@ -7,6 +10,8 @@ import { type AttachmentField, attachmentField } from '../../lib/attachments/fie
 import { MemoryJournal, type MemoryTransaction } from '../../lib/attachments/journal/memory-journal.js';
 import { DepotManager } from '../../lib/depot/manager.js';
 import { withImageMetadata } from '../../lib/images/image-metadata.js';
+import type { ImageInput, ImageProcessor } from '../../lib/images/image-processor.js';
+import { SharpProcessor } from '../../lib/images/sharp-processor.js';
 import { withThumbnail } from '../../lib/images/thumbnail.js';
 import { uploadedImageWithThumb } from '../../lib/images/uploaded-image.js';
 import { halves, hostileFiles } from '../support/images.js';
@@ -96,6 +101,30 @@ describe('an image in a field', () => {
     expect(saved?.path).not.toBe(uploaded.path);
     expect(await sharp(await saved?.buffer()).metadata()).toMatchObject({ width: 100, height: 75 });
     expect([...(saved?.files ?? [])].sort()).toEqual(await storedPaths());
+  });
+});
+
+describe('a large image', () => {
+  test.each(['memory', 'local'] as const)('is read from where it is: %s', async (backend) => {
+    const folder = await mkdtemp(join(tmpdir(), 'filedepot-attached-'));
+    try {
+      depot.configure('large', backend === 'local' ? { backend, storagePath: folder } : { backend });
+      const content = await halves(900, 900).png({ compressionLevel: 0 }).toBuffer();
+      const inputs: ImageInput[] = [];
+      const processor: ImageProcessor = {
+        process: (input, ...others) => {
+          inputs.push(input);
+          return new SharpProcessor().process(input, ...others);
+        },
+      };
+      const field = attachmentField({ storage: 'large', filters: [withThumbnail({ processor })] });
+      const saved = await save(field, Readable.from([content]));
+      expect(saved?.derivative('thumb')).toMatchObject({ width: 128, height: 128 });
+      const path = expect.stringMatching(backend === 'local' ? `/${saved?.id}/file$` : /filedepot-image-/);
+      expect(inputs).toEqual([{ path }]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });
 

@@ -48,6 +48,7 @@ class FilterRun implements Filtered {
         sha256: '',
       },
       source: {
+        localPath: async () => undefined,
         open: () => this.#open(content),
         buffer: async () => content,
       },

@@ -99,8 +99,15 @@ export class FilterRun implements FilterContext {
   };
 }
 
+/** Where filters find a file that is stored. */
+export interface FileFinder {
+  find(): Promise<StoredFile>;
+  /** Where the storage has it on this machine, if it does. */
+  locate(): Promise<string | undefined>;
+}
+
 /** Content for filters: read again from where it came, else from the storage. */
-export function filterSource(content: Content, find: () => Promise<StoredFile>): FilterSource {
+export function filterSource(content: Content, { find, locate }: FileFinder): FilterSource {
   const again = reopen(content);
   let whole: Promise<Buffer> | undefined;
   const read = async () => {
@@ -108,7 +115,7 @@ export function filterSource(content: Content, find: () => Promise<StoredFile>):
     return again ? Buffer.concat(await again().toArray()) : (await find()).buffer();
   };
   return {
-    localPath: localPathOf(content),
+    localPath: async () => (await locate()) ?? localPathOf(content),
     open: (range?: ByteRange): Readable => (again && !range ? again() : lateStream(find, range)),
     buffer: () => {
       whole ??= read();

@@ -58,8 +58,8 @@ export interface OriginalFile {
 
 /** The content of the original: from where it came if it can be read again, else from the storage. */
 export interface FilterSource {
-  /** Where the content lies on this machine, if it came by a path. */
-  readonly localPath?: string | undefined;
+  /** Where the content lies on this machine, in its storage or from where it came, if it does: only to be read there. */
+  localPath(): Promise<string | undefined>;
   /** Opens a new stream, of the whole or a part. */
   open(range?: ByteRange): Readable;
   /** The whole in memory; read once for all filters. */

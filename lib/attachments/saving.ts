@@ -10,7 +10,7 @@ import { decideContentType } from '../internal/accept.js';
 import { detectContentType, HEAD_BYTES } from '../internal/content-type.js';
 import { type Attachment, type AttachmentData, newStored } from './attachment.js';
 import type { AttachmentField } from './field.js';
-import { type Additions, FilterRun, filterSource } from './filter-run.js';
+import { type Additions, type FileFinder, FilterRun, filterSource } from './filter-run.js';
 import type { AddFileOptions, DerivedFile, OriginalFile } from './filters.js';
 import { type Incoming, type IncomingContent, type IncomingFile, toCopy, toIncoming } from './incoming.js';
 import type { Intent } from './journal/journal.js';
@@ -170,10 +170,10 @@ export class Saving {
     const { content, detectedType, details, depot } = original;
     const { filters } = this.#field;
     if (filters.length === 0) return { files: {}, metadata: {} };
-    const find = () => this.#desk.depot.get(depot).get(details.id);
+    const finder = finderOf(this.#desk.depot.get(depot), details.id);
     const facts: OriginalFile = { ...details, sha256: details.sha256 ?? '', detectedType };
     const store = (derived: Content, options: AddFileOptions) => this.#storeDerived(depot, derived, options);
-    return new FilterRun(facts, filterSource(content, find), filters, this.#signal, store).run();
+    return new FilterRun(facts, filterSource(content, finder), filters, this.#signal, store).run();
   }
 
   async #storeDerived(depot: string, content: Content, options: AddFileOptions): Promise<DerivedFile> {
@@ -190,6 +190,16 @@ export class Saving {
     this.#intents.push(intent);
     return intent;
   }
+}
+
+function finderOf(storage: FileStorage, id: string): FileFinder {
+  const locate = async () => {
+    const file = await storage.open(id);
+    await file.close();
+    return file.localPath;
+  };
+  const isLocal = storage.capabilities.has('localPath');
+  return { find: () => storage.get(id), locate: isLocal ? locate : async () => undefined };
 }
 
 interface HowToCreate {

@@ -85,8 +85,9 @@ class ImageJob {
 
   async #hold(): Promise<ImageInput> {
     const { source, original, signal } = this.#context;
-    if (source.localPath !== undefined) return { path: source.localPath };
     if (original.size <= MAX_IN_MEMORY) return source.buffer();
+    const path = await source.localPath();
+    if (path !== undefined) return { path };
     const held = await holdContent(source.open(), { signal });
     this.#context.atEnd(() => held.release());
     return held.input;
