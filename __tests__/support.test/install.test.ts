@@ -25,7 +25,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** Installs the S3 server, with only our commands on PATH. */
 function start() {
-  const others = ['GCS_URL', 'MONGODB_URL', 'POSTGRES_URL', 'PYTHON', 'SQLITE3'];
+  const others = ['GCS_URL', 'MONGODB_URL', 'POSTGRES_URL', 'PRISMA', 'PYTHON', 'SQLITE3'];
   const elsewhere = Object.fromEntries(others.map((name) => [`DEPOT_TEST_${name}`, 'x']));
   const child = spawn(process.execPath, [INSTALL], {
     env: { PATH: commands, DEPOT_TEST_CACHE: cache, ...elsewhere },

@@ -6,5 +6,5 @@ import { describeWith, startPostgresServer } from '../../support/servers/index.j
 runAttachmentConformance('Drizzle on SQLite', { openDatabase: () => DrizzleSqlite.create() });
 
 await describeWith('Drizzle on PostgreSQL', [startPostgresServer], (server) => {
-  runAttachmentConformance('PostgreSQL', { openDatabase: () => DrizzlePostgres.create(server) });
+  runAttachmentConformance('Drizzle on PostgreSQL', { openDatabase: () => DrizzlePostgres.create(server) });
 });

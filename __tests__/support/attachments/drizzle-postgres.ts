@@ -10,6 +10,7 @@ import type { DocumentFields, HarnessDatabase, ProcessOptions } from '../../../l
 import type { PostgresServer } from '../servers/index.js';
 import { type Database, DrizzleHarness, sharedOptions, type Tables } from './drizzle-orm.js';
 import { MortalPool } from './mortal-pool.js';
+import { postgresExecutor, readIntents } from './sql-executors.js';
 
 const TABLES = `
   CREATE TABLE folders (id serial PRIMARY KEY, name text NOT NULL);
@@ -65,12 +66,8 @@ export class DrizzlePostgres implements HarnessDatabase {
     return rows.flatMap(({ content, photo, pages }) => [content, photo, pages ?? []]);
   }
 
-  async intents(): Promise<Intent[]> {
-    const journal = journalOf(this.#pool);
-    await journal.prepare();
-    const intents = [];
-    for await (const intent of journal.entries()) intents.push(intent);
-    return intents;
+  intents(): Promise<Intent[]> {
+    return readIntents({ dialect: 'postgres', outside: postgresExecutor(this.#pool) });
   }
 
   close(): Promise<void> {

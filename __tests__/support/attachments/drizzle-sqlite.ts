@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Client, createClient, type InStatement, type Transaction } from '@libsql/client';
+import { type Client, createClient } from '@libsql/client';
 import { drizzle } from 'drizzle-orm/libsql';
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import type { Intent } from '../../../lib/attachments/journal/journal.js';
@@ -15,6 +15,8 @@ import {
 } from '../../../lib/attachments/orm/drizzle.js';
 import type { DocumentFields, HarnessDatabase, ProcessOptions } from '../../../lib/testing/index.js';
 import { type Database, DrizzleHarness, sharedOptions, type Tables } from './drizzle-orm.js';
+import { makeMortal } from './mortal-libsql.js';
+import { libsqlExecutor, readIntents } from './sql-executors.js';
 
 const TABLES = [
   'CREATE TABLE folders (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL)',
@@ -60,17 +62,13 @@ export class DrizzleSqlite implements HarnessDatabase {
   async open(options: ProcessOptions): Promise<DrizzleHarness> {
     const client = this.#connect();
     const tables = declareTables(options.fields);
-    const open = new Set<Transaction>();
-    const plain = drizzle(watched(client, open, options));
+    const kill = makeMortal(client, options);
+    const plain = drizzle(client);
     const db = withAttachments(plain as never as Database, {
       ...sharedOptions(options, this.#journal(client)),
       tables,
     });
     const close = async () => client.close();
-    const kill = async () => {
-      for (const transaction of open) transaction.close();
-      client.close();
-    };
     return new DrizzleHarness({ db, tables: tables as never as Tables, kill, close });
   }
 
@@ -79,12 +77,9 @@ export class DrizzleSqlite implements HarnessDatabase {
     return rows.flatMap(({ content, photo, pages }) => [content, photo, JSON.parse(`${pages ?? '[]'}`)]);
   }
 
-  async intents(): Promise<Intent[]> {
-    const journal = this.#journal(this.#client);
-    await journal.prepare();
-    const intents = [];
-    for await (const intent of journal.entries()) intents.push(intent);
-    return intents;
+  intents(): Promise<Intent[]> {
+    const outside = libsqlExecutor(this.#client);
+    return readIntents({ dialect: 'sqlite', outside, folder: join(this.#folder, 'intents') });
   }
 
   async close(): Promise<void> {
@@ -101,30 +96,4 @@ export class DrizzleSqlite implements HarnessDatabase {
     const outside = executorOf(dialectOf(db), async () => db as never as Session);
     return new SqlJournal({ dialect: 'sqlite', outside, folder: join(this.#folder, 'intents') });
   }
-}
-
-/** Its transactions tell of their steps, and are known as long as they are open. */
-function watched(client: Client, open: Set<Transaction>, { step }: ProcessOptions): Client {
-  const transaction = client.transaction.bind(client);
-  client.transaction = async () => {
-    const begun = await transaction('write');
-    open.add(begun);
-    const execute = begun.execute.bind(begun);
-    const commit = begun.commit.bind(begun);
-    begun.execute = async (statement: InStatement) => {
-      if (isOfRows(statement)) await step('statement');
-      return execute(statement);
-    };
-    begun.commit = async () => {
-      await step('commit');
-      await commit();
-    };
-    return begun;
-  };
-  return client;
-}
-
-function isOfRows(statement: InStatement): boolean {
-  const sql = typeof statement === 'string' ? statement : statement.sql;
-  return /^(?:insert|update|delete).*(?:documents|folders)/is.test(sql);
 }

@@ -76,6 +76,14 @@ export const PROGRAMS = {
     check: ['-c', 'import depot.manager, boto3, pymongo, google.cloud.storage'],
     fill: createEnvironment,
   },
+  prisma: {
+    title: 'Prisma CLI (prisma 7.10.0)',
+    variable: 'DEPOT_TEST_PRISMA',
+    folder: 'prisma-7.10.0',
+    executable: 'node_modules/.bin/prisma',
+    check: ['--help'],
+    fill: installPrisma,
+  },
   sqlite3: {
     title: 'SQLite driver of Sequelize (sqlite3 5.1.7)',
     variable: 'DEPOT_TEST_SQLITE3',
@@ -165,13 +173,23 @@ async function installDriver(folder, signal) {
 }
 
 /**
- * @param {string} name with its version
+ * It generates clients; its engines, which scripts would download, are for migrations.
  * @param {string} folder
  * @param {AbortSignal} signal
  */
-async function npmInstall(name, folder, signal) {
+async function installPrisma(folder, signal) {
+  await npmInstall('prisma@7.10.0', folder, signal, ['--ignore-scripts']);
+}
+
+/**
+ * @param {string} name with its version
+ * @param {string} folder
+ * @param {AbortSignal} signal
+ * @param {readonly string[]} [further] options
+ */
+async function npmInstall(name, folder, signal, further = []) {
   const options = ['--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--prefix', folder];
-  await run('npm', ['install', ...options, name], signal);
+  await run('npm', ['install', ...options, ...further, name], signal);
 }
 
 /** @param {string} path */

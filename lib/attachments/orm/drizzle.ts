@@ -1,5 +1,6 @@
 import type { PgCustomColumnBuilder } from 'drizzle-orm/pg-core';
 import type { SQLiteCustomColumnBuilder } from 'drizzle-orm/sqlite-core';
+import { Semaphore } from '../../internal/semaphore.js';
 import type { Attachment } from '../attachment.js';
 import { type AttachmentOptions, Attachments } from '../attachments.js';
 import type { AttachmentField, AttachmentFieldOptions } from '../field.js';
@@ -114,7 +115,8 @@ export function withAttachments<Database extends object>(
     isReferenced: (path) => isReferenced(session, dialect, schema.columns, path),
   });
   schema.bind((value) => attachments.read(value));
-  const transactions = new Transactions(transactionsOf(session, dialect), attachments);
+  const turns = new Semaphore(dialect.limit);
+  const transactions = new Transactions(transactionsOf(session, dialect), attachments, turns);
   const observed: unknown = observedDatabase(session, schema, transactions, { $attachments: attachments });
   return observed as WithAttachments<Database>;
 }

@@ -24,8 +24,7 @@ export class NewFiles<Transaction> {
     try {
       return await run(files);
     } catch (error) {
-      // Where the transaction is broken as well, its end will show what nobody kept.
-      await unit.remove(...files.stored).catch(() => {});
+      await unit.takeBack(files.stored, []);
       throw error;
     }
   }

@@ -1,4 +1,4 @@
-import { Turns } from '../../internal/turns.js';
+import type { Semaphore } from '../../internal/semaphore.js';
 import type { Attachments } from '../attachments.js';
 import type { SqlExecutor } from '../journal/sql-journal.js';
 import type { Outcome, UnitOfWork } from '../unit-of-work.js';
@@ -6,8 +6,6 @@ import { OwnTransaction } from './own-transaction.js';
 
 /** A database that runs transactions by functions, as Drizzle and Prisma do. */
 export interface TransactionSource<Session> {
-  /** How many transactions may be open at once. */
-  readonly limit: number;
   /** Whether a COMMIT after a failed statement rolls back, and succeeds nevertheless. */
   readonly hidesRollback: boolean;
   /**
@@ -30,12 +28,13 @@ export interface Work<Session> {
 export class Transactions<Session> {
   readonly #source: TransactionSource<Session>;
   readonly #attachments: Attachments<SqlExecutor>;
-  readonly #turns: Turns;
+  readonly #turns: Semaphore;
 
-  constructor(source: TransactionSource<Session>, attachments: Attachments<SqlExecutor>) {
+  /** @param turns as many as transactions may be open at once */
+  constructor(source: TransactionSource<Session>, attachments: Attachments<SqlExecutor>, turns: Semaphore) {
     this.#source = source;
     this.#attachments = attachments;
-    this.#turns = new Turns(source.limit);
+    this.#turns = turns;
   }
 
   /** Runs a statement that is a transaction of its own. */
@@ -63,8 +62,6 @@ export class Transactions<Session> {
     body: (open: OpenTransaction<Session>) => Promise<Result>,
     options: unknown,
   ): Promise<Result> {
-    // Not in the transaction: a table is made.
-    await this.#attachments.prepare();
     let open: OpenTransaction<Session> | undefined;
     let outcome: Outcome = 'rolledBack';
     const inside = async (session: Session) => {
@@ -88,8 +85,15 @@ export class Transactions<Session> {
     return new OpenTransaction(session, beginUnit, this.#source.hidesRollback);
   }
 
-  #begin<Result>(body: (session: Session) => Promise<Result>, options?: unknown): Promise<Result> {
-    return this.#turns.run(() => this.#source.transaction(body, options));
+  async #begin<Result>(body: (session: Session) => Promise<Result>, options?: unknown): Promise<Result> {
+    // Beside an open transaction the journal's table could not be made everywhere.
+    await this.#attachments.prepare();
+    const release = await this.#turns.acquire();
+    try {
+      return await this.#source.transaction(body, options);
+    } finally {
+      release();
+    }
   }
 }
 

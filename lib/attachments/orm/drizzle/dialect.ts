@@ -85,7 +85,6 @@ function poolSizeOf(db: object): number {
 /** The transactions of a database. */
 export function transactionsOf(db: Session, dialect: Dialect): TransactionSource<Session> {
   return {
-    limit: dialect.limit,
     hidesRollback: dialect.hidesRollback,
     executor: (session) => executorOf(dialect, session),
     transaction(body, options) {

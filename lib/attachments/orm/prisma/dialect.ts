@@ -1,0 +1,97 @@
+import { DepotError } from '../../../errors.js';
+import { Semaphore } from '../../../internal/semaphore.js';
+import type { SqlDialect, SqlExecutor } from '../../journal/sql-journal.js';
+import type { TransactionSource } from '../../sql/transactions.js';
+import type { Client, Row } from './client.js';
+import { type ModelShape, quote } from './data-model.js';
+
+/** What is different from database to database. */
+export interface Dialect {
+  readonly name: SqlDialect;
+  /** Locks these rows until the end of the transaction. */
+  lock(client: Client, shape: ModelShape, rows: readonly Row[]): Promise<void>;
+  /** A condition: the text of a JSON column contains the parameter. */
+  contains(column: string): string;
+}
+
+const DIALECTS: Readonly<Record<string, Dialect>> = {
+  postgresql: {
+    name: 'postgres',
+    lock: lockInPostgres,
+    contains: (column) => `strpos(${column}::text, $1) > 0`,
+  },
+  sqlite: {
+    name: 'sqlite',
+    // There is one transaction that writes.
+    lock: async () => {},
+    contains: (column) => `instr(${column}, ?) > 0`,
+  },
+};
+
+/** @param provider of the data source, as Prisma names it @throws DepotError `UNSUPPORTED` */
+export function dialectOf(provider: unknown): Dialect {
+  const dialect = DIALECTS[String(provider)];
+  if (dialect) return dialect;
+  throw new DepotError('UNSUPPORTED', `Attachments are for PostgreSQL and SQLite, not for ${provider}`);
+}
+
+/** Prisma has no words for it. Values of the key come as JSON: the database knows of what type they are. */
+async function lockInPostgres(client: Client, shape: ModelShape, rows: readonly Row[]): Promise<void> {
+  if (rows.length === 0) return;
+  const { table, key } = shape;
+  const columns = key.map((field) => quote(shape.column(field))).join(', ');
+  const keys = rows.map((row) => Object.fromEntries(key.map((field) => [shape.column(field), row[field]])));
+  const wanted = `SELECT ${columns} FROM jsonb_populate_recordset(null::${table}, $1::jsonb)`;
+  const text = `SELECT 1 AS locked FROM ${table} WHERE (${columns}) IN (${wanted}) FOR UPDATE`;
+  await client.$queryRawUnsafe(text, JSON.stringify(keys, withBigInts));
+}
+
+function withBigInts(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? `${value}` : value;
+}
+
+/** Whether a row of one of the models refers to a file. */
+export async function isReferenced(
+  client: Client,
+  dialect: Dialect,
+  models: readonly ModelShape[],
+  path: string,
+): Promise<boolean> {
+  for (const { attachments, table, column } of models) {
+    for (const field of attachments.keys()) {
+      const text = `SELECT 1 AS found FROM ${table} WHERE ${dialect.contains(quote(column(field)))} LIMIT 1`;
+      if ((await client.$queryRawUnsafe(text, JSON.stringify(path))).length > 0) return true;
+    }
+  }
+  return false;
+}
+
+/** Runs the journal's SQL. @param client where; its transaction is begun when it is needed */
+export function executorOf(client: () => Promise<Client>): SqlExecutor {
+  return { run: async (text, parameters) => (await client()).$queryRawUnsafe(text, ...parameters) };
+}
+
+/**
+ * A transaction of our own takes as long as its statement, and waits for its turn as long as it must: without us there
+ * would be no limits either. Milliseconds.
+ */
+const OWN_LIMITS = { maxWait: 60_000, timeout: 600_000 };
+
+/** The transactions of a client. */
+export function transactionsOf(client: Client, dialect: Dialect): TransactionSource<Client> {
+  return {
+    hidesRollback: dialect.name === 'postgres',
+    executor: executorOf,
+    transaction: (body, options = OWN_LIMITS) =>
+      client.$transaction(body, options as object) as ReturnType<typeof body>,
+  };
+}
+
+/**
+ * As many turns as transactions may be open at once. Who waits for a connection while holding one waits in vain if all
+ * do: one stays free for the journal. With SQLite, where announcements are files, Prisma has transactions wait by itself.
+ * @param connections of the adapter's pool
+ */
+export function turnsOf(dialect: Dialect, connections: number): Semaphore {
+  return new Semaphore(dialect.name === 'postgres' ? connections - 1 : Number.POSITIVE_INFINITY);
+}

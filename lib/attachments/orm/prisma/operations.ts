@@ -1,0 +1,243 @@
+import { DepotError } from '../../../errors.js';
+import type { Attachment } from '../../attachment.js';
+import { NewFiles, settleAll } from '../../sql/new-files.js';
+import type { Work } from '../../sql/transactions.js';
+import { type Arguments, type Client, modelOf, type Row } from './client.js';
+import {
+  type Files,
+  givenFields,
+  inTree,
+  isNew,
+  isNothing,
+  refuseForgotten,
+  storeNew,
+  toJson,
+} from './data.js';
+import type { AttachmentEntry, ModelShape } from './data-model.js';
+import type { Dialect } from './dialect.js';
+import { attachmentsBelow, itemsOf, likeOneOf, matchingRows, type Reading, uniqueRow } from './rows.js';
+
+/** An operation as the application has called it. */
+export interface Operation {
+  readonly shape: ModelShape;
+  /** E.g. `create`. */
+  readonly name: string;
+  readonly parameters: Arguments;
+}
+
+/** What operations in one transaction share. */
+export interface OperationWork extends Work<Client> {
+  readonly dialect: Dialect;
+}
+
+type Runner = (work: OperationWork, operation: Operation) => Promise<unknown>;
+
+/** How the operations that write are run. */
+export const RUNNERS: Readonly<Record<string, Runner>> = {
+  create: runCreate,
+  createMany: runCreateMany,
+  createManyAndReturn: runCreateMany,
+  update: runUpdate,
+  updateMany: runUpdateMany,
+  updateManyAndReturn: runUpdateMany,
+  upsert: runUpsert,
+  delete: runDelete,
+  deleteMany: runDeleteMany,
+};
+
+async function readingOf(work: OperationWork): Promise<Reading> {
+  return { client: await work.session(), dialect: work.dialect };
+}
+
+async function execute(
+  { session }: OperationWork,
+  { shape, name }: Pick<Operation, 'shape' | 'name'>,
+  parameters: Arguments,
+): Promise<unknown> {
+  refuseForgotten(parameters);
+  return modelOf(await session(), shape.name)[name]?.(parameters);
+}
+
+function runCreate(work: OperationWork, operation: Operation): Promise<unknown> {
+  const { shape, parameters } = operation;
+  return NewFiles.of(work.unit, async (files) => {
+    const data = await storeNew(files, shape, parameters.data as Row);
+    return execute(work, operation, { ...parameters, data });
+  });
+}
+
+function runCreateMany(work: OperationWork, operation: Operation): Promise<unknown> {
+  const { shape, parameters } = operation;
+  if (parameters.skipDuplicates)
+    throw unsupported('Nobody tells which rows `skipDuplicates` has left out: their files would stay');
+  return NewFiles.of(work.unit, async (files) => {
+    const rows = [parameters.data].flat() as Row[];
+    const data = await settleAll(rows.map((row) => storeNew(files, shape, row)));
+    return execute(work, operation, { ...parameters, data });
+  });
+}
+
+function runUpdate(work: OperationWork, operation: Operation): Promise<unknown> {
+  const { shape, parameters } = operation;
+  return NewFiles.of(work.unit, async (files) => {
+    const given = await storeAhead(files, shape, parameters.data as Row);
+    const rows = await uniqueRow(await readingOf(work), shape, parameters.where);
+    return write(work, operation, { files, given, rows });
+  });
+}
+
+/** What comes up while rows are updated. */
+interface Update {
+  readonly files: Files;
+  readonly given: Given;
+  readonly rows: readonly Row[];
+}
+
+/** Writes one row, or none: Prisma says that there is none. */
+async function write(work: OperationWork, operation: Operation, update: Update): Promise<unknown> {
+  const { files, given, rows } = update;
+  const { shape, parameters } = operation;
+  const assignments = await settleAll(given.assignments.map((one) => assign(files, rows, one)));
+  const values = assignments.map(({ field, entry, values: [value = null] }) => [field, toJson(entry, value)]);
+  const data = { ...given.values, ...(rows.length > 0 && Object.fromEntries(values)) };
+  const result = await execute(work, { shape, name: 'update' }, { ...parameters, data });
+  await work.unit.remove(...unused(update, assignments));
+  return result;
+}
+
+function runUpdateMany(work: OperationWork, operation: Operation): Promise<unknown> {
+  const { shape, parameters } = operation;
+  return NewFiles.of(work.unit, async (files) => {
+    const given = await storeAhead(files, shape, parameters.data as Row);
+    const { where, limit, ...others } = parameters;
+    const rows = await matchingRows(await readingOf(work), shape, where, limit);
+    const assignments = await settleAll(given.assignments.map((one) => assign(files, rows, one)));
+    const results: unknown[] = [];
+    for (const [position, row] of rows.entries()) {
+      const own = assignments.map(({ field, entry, values }) => [
+        field,
+        toJson(entry, values[position] ?? null),
+      ]);
+      const data = { ...given.values, ...Object.fromEntries(own) };
+      results.push(await execute(work, operation, { ...others, where: likeOneOf(shape.key, [row]), data }));
+    }
+    await work.unit.remove(...unused({ files, given, rows }, assignments));
+    return summed(operation, results);
+  });
+}
+
+/** One result of several. */
+function summed({ name }: Operation, results: readonly unknown[]): unknown {
+  if (name === 'updateManyAndReturn') return results.flat();
+  const counts = results as { count: number }[];
+  return { count: counts.reduce((sum, { count }) => sum + count, 0) };
+}
+
+/** Prisma looks first as well, unless the database can do both at once: a row that comes up meanwhile fails on its key. */
+function runUpsert(work: OperationWork, operation: Operation): Promise<unknown> {
+  const { shape, parameters } = operation;
+  const { create, update, ...others } = parameters;
+  return NewFiles.of(work.unit, async (files) => {
+    const rows = await uniqueRow(await readingOf(work), shape, parameters.where);
+    if (rows.length > 0) {
+      const given = await storeAhead(files, shape, update as Row);
+      return write(work, { ...operation, parameters: others }, { files, given, rows });
+    }
+    const { where: _where, ...rest } = others;
+    const data = await storeNew(files, shape, create as Row);
+    return execute(work, { shape, name: 'create' }, { ...rest, data });
+  });
+}
+
+async function runDelete(work: OperationWork, operation: Operation): Promise<unknown> {
+  const { shape, parameters } = operation;
+  const reading = await readingOf(work);
+  const old = await attachmentsBelow(reading, shape, await uniqueRow(reading, shape, parameters.where));
+  const result = await execute(work, operation, parameters);
+  await work.unit.remove(...old);
+  return result;
+}
+
+async function runDeleteMany(work: OperationWork, operation: Operation): Promise<unknown> {
+  const { shape, parameters } = operation;
+  const reading = await readingOf(work);
+  const rows = await matchingRows(reading, shape, parameters.where, parameters.limit);
+  const old = await attachmentsBelow(reading, shape, rows);
+  const result = await execute(work, operation, { where: likeOneOf(shape.key, rows) });
+  await work.unit.remove(...old);
+  return result;
+}
+
+/** What a field is set to. */
+interface Assignment {
+  readonly field: string;
+  readonly entry: AttachmentEntry;
+  /** What was given: content that is stored by now, and attachments of whatever rows. */
+  readonly items: readonly Attachment[] | null;
+}
+
+/** What the field of each row is set to. */
+interface RowAssignment {
+  readonly field: string;
+  readonly entry: AttachmentEntry;
+  readonly values: readonly (readonly Attachment[] | null)[];
+}
+
+/** The data of an update. */
+interface Given {
+  /** All but attachments, with what is nested stored. */
+  readonly values: Row;
+  readonly assignments: readonly Assignment[];
+}
+
+/** New content is stored before rows are locked: uploads take their time. */
+async function storeAhead(files: Files, shape: ModelShape, data: Row): Promise<Given> {
+  const values = await inTree(shape, data, (other, row) => storeNew(files, other, row));
+  const store = async ([field, entry]: [string, AttachmentEntry]): Promise<Assignment> => {
+    if (isNothing(data[field])) return { field, entry, items: null };
+    const stored = itemsOf(data[field]).map((item) =>
+      isNew(item) ? files.store(entry.field, item) : Promise.resolve(item as Attachment),
+    );
+    return { field, entry, items: await settleAll(stored) };
+  };
+  const assignments = await settleAll(givenFields(shape, data).map(store));
+  return { values: withoutKeys(values, shape.attachments), assignments };
+}
+
+function withoutKeys(values: Row, keys: ReadonlyMap<string, unknown>): Row {
+  return Object.fromEntries(Object.entries(values).filter(([key]) => !keys.has(key)));
+}
+
+/** Each row gets what it has already, the file that was stored, or a copy of it. */
+async function assign(
+  files: Files,
+  rows: readonly Row[],
+  { field, entry, items }: Assignment,
+): Promise<RowAssignment> {
+  const free = new Set(items?.filter((item) => files.stored.includes(item)));
+  const valueFor = async (row: Row) => {
+    const there = new Set(attachmentsIn(row, field).map(({ path }) => path));
+    const itemFor = async (item: Attachment) =>
+      there.delete(item.path) || free.delete(item) ? item : files.store(entry.field, item);
+    return items && settleAll(items.map(itemFor));
+  };
+  return { field, entry, values: await settleAll(rows.map(valueFor)) };
+}
+
+/** Old files whose rows have others now, and new ones that no row has taken. */
+function unused({ files, given, rows }: Update, assignments: readonly RowAssignment[]): Attachment[] {
+  const old = assignments.flatMap(({ field }) => rows.flatMap((row) => attachmentsIn(row, field)));
+  const ahead = given.assignments.flatMap(({ items }) => items ?? []);
+  const fresh = ahead.filter((item) => files.stored.includes(item));
+  const used = assignments.flatMap(({ values }) => values.flatMap((items) => items ?? []));
+  const paths = new Set(used.map(({ path }) => path));
+  return [...old, ...fresh].filter(({ path }) => !paths.has(path));
+}
+
+function attachmentsIn(row: Row, field: string): Attachment[] {
+  return itemsOf(row[field] as Attachment | readonly Attachment[] | null);
+}
+
+function unsupported(message: string): DepotError {
+  return new DepotError('ATTACHMENT_UNSUPPORTED', message);
+}

@@ -1,0 +1,110 @@
+import type { Attachment } from '../../attachment.js';
+import { type Client, modelOf, type Row } from './client.js';
+import type { Cascade, ModelShape } from './data-model.js';
+import type { Dialect } from './dialect.js';
+
+/** Where rows are read that are about to be changed. */
+export interface Reading {
+  readonly client: Client;
+  readonly dialect: Dialect;
+}
+
+/** The row that an operation names, with its attachments; nobody else changes it from now on. */
+export async function uniqueRow(reading: Reading, shape: ModelShape, where: unknown): Promise<Row[]> {
+  return locked(reading, shape, async () => {
+    const row = await modelOf(reading.client, shape.name).findUnique({ where, select: selection(shape) });
+    return row ? [row] : [];
+  });
+}
+
+/** The rows that a condition is true of; likewise. @param limit how many at most */
+export function matchingRows(
+  reading: Reading,
+  shape: ModelShape,
+  where: unknown,
+  limit?: number,
+): Promise<Row[]> {
+  const take = limit === undefined ? {} : { take: limit };
+  const find = (condition: unknown) =>
+    modelOf(reading.client, shape.name).findMany({ where: condition, select: selection(shape), ...take });
+  return locked(reading, shape, (known) =>
+    find(known ? { AND: [where ?? {}, likeOneOf(shape.key, known)] } : where),
+  );
+}
+
+/** Reads rows, locks them, and reads again: they may have been changed before they were locked. */
+async function locked(
+  { client, dialect }: Reading,
+  shape: ModelShape,
+  read: (known?: readonly Row[]) => Promise<Row[]>,
+): Promise<Row[]> {
+  const rows = await read();
+  if (dialect.name === 'sqlite' || rows.length === 0) return rows;
+  await dialect.lock(client, shape, rows);
+  return read(rows);
+}
+
+/** What tells rows apart, what other rows refer to, and the attachments. */
+function selection({ attachments, key, cascades }: ModelShape): object {
+  const parentKeys = cascades.flatMap(({ references }) => references.map(({ parentKey }) => parentKey));
+  return Object.fromEntries([...key, ...parentKeys, ...attachments.keys()].map((field) => [field, true]));
+}
+
+/** A condition: these fields have the values of one of these rows. */
+export function likeOneOf(fields: readonly string[], rows: readonly Row[]): Row {
+  const [first = '', ...others] = fields;
+  if (others.length === 0) return { [first]: { in: rows.map((row) => row[first]) } };
+  return { OR: rows.map((row) => Object.fromEntries(fields.map((field) => [field, row[field]]))) };
+}
+
+/** The attachments in a value of a field. */
+export function itemsOf<Item>(value: Item | readonly Item[] | null | undefined): Item[] {
+  return value === null || value === undefined ? [] : ([value].flat() as Item[]);
+}
+
+/** The attachments of rows. */
+export function attachmentsOf({ attachments }: ModelShape, rows: readonly Row[]): Attachment[] {
+  return [...attachments.keys()].flatMap((field) =>
+    rows.flatMap((row) => itemsOf(row[field] as Attachment | readonly Attachment[] | null)),
+  );
+}
+
+/** The attachments of rows, and of all that the database deletes with them. */
+export async function attachmentsBelow(
+  reading: Reading,
+  shape: ModelShape,
+  rows: readonly Row[],
+  seen: Seen = new Map(),
+): Promise<Attachment[]> {
+  const found = attachmentsOf(shape, rows);
+  for (const cascade of shape.cascades) {
+    const { child } = cascade;
+    const children = (await childrenOf(reading, cascade, rows)).filter((row) => isFirst(seen, child, row));
+    if (children.length > 0) found.push(...(await attachmentsBelow(reading, child, children, seen)));
+  }
+  return found;
+}
+
+async function childrenOf(
+  reading: Reading,
+  { child, references }: Cascade,
+  parents: readonly Row[],
+): Promise<Row[]> {
+  if (parents.length === 0) return [];
+  const fields = references.map(({ childKey }) => childKey);
+  const toChild = (parent: Row) =>
+    Object.fromEntries(references.map(({ childKey, parentKey }) => [childKey, parent[parentKey]]));
+  return matchingRows(reading, child, likeOneOf(fields, parents.map(toChild)));
+}
+
+/** Rows that were seen, by their keys. */
+type Seen = Map<ModelShape, Set<string>>;
+
+/** Rows may refer to each other in a circle, and be reached on two ways. */
+function isFirst(seen: Seen, shape: ModelShape, row: Row): boolean {
+  const known = seen.get(shape) ?? new Set();
+  const name = JSON.stringify(shape.key.map((field) => String(row[field])));
+  const isNew = !known.has(name);
+  seen.set(shape, known.add(name));
+  return isNew;
+}
