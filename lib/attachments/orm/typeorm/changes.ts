@@ -1,4 +1,3 @@
-import { DepotError } from '../../../errors.js';
 import type { Attachment } from '../../attachment.js';
 import type { SqlExecutor } from '../../journal/sql-journal.js';
 import type { UnitOfWork } from '../../unit-of-work.js';
@@ -9,8 +8,9 @@ export interface Change {
   readonly old: readonly Attachment[];
 }
 
-/** Calls of TypeORM's that run into a failure together. */
+/** Changes that TypeORM makes together: the first that fails is the end of all. */
 interface Round {
+  readonly open: Set<Change>;
   failure?: unknown;
 }
 
@@ -20,46 +20,50 @@ interface Round {
  */
 export class Changes {
   readonly unit: UnitOfWork<SqlExecutor>;
-  readonly #open = new Set<Change>();
-  #round: Round = {};
+  #round: Round = { open: new Set() };
 
   constructor(unit: UnitOfWork<SqlExecutor>) {
     this.unit = unit;
   }
 
-  /** Makes one. TypeORM makes several at once, and takes the first that fails for the end of all. */
+  /** Makes one. Others may be under way, and go on when this one fails. */
   async make(act: (unit: UnitOfWork<SqlExecutor>) => Promise<Change>): Promise<Change> {
     const round = this.#round;
     try {
       const change = await act(this.unit);
-      this.#open.add(change);
-      if ('failure' in round)
-        throw new DepotError('CONFLICT', 'The save has failed', { cause: round.failure });
+      if ('failure' in round) await this.unit.takeBack(change.stored, change.old);
+      else round.open.add(change);
+      if ('failure' in round) throw round.failure;
       return change;
     } catch (error) {
-      await this.fail(error);
-      throw error;
+      await this.#end(round, error);
+      throw round.failure;
     }
   }
 
   /** Their statement was executed. */
   written(changes: Iterable<Change>): void {
-    for (const change of changes) this.#open.delete(change);
+    for (const change of changes) this.#round.open.delete(change);
   }
 
   /** The statement was executed for which something was to be removed. */
   removed(): void {
-    this.written([...this.#open].filter(({ stored }) => stored.length === 0));
+    this.written([...this.#round.open].filter(({ stored }) => stored.length === 0));
   }
 
   /** Undoes what is not written. */
   async fail(failure: unknown): Promise<void> {
-    this.#round.failure = failure;
-    this.#round = {};
-    const open = [...this.#open];
-    this.#open.clear();
-    const stored = open.flatMap((change) => change.stored);
-    const old = open.flatMap((change) => change.old);
-    await this.unit.takeBack(stored, old);
+    await this.#end(this.#round, failure);
+  }
+
+  async #end(round: Round, failure: unknown): Promise<void> {
+    if ('failure' in round) return;
+    round.failure = failure;
+    this.#round = { open: new Set() };
+    const open = [...round.open];
+    await this.unit.takeBack(
+      open.flatMap(({ stored }) => stored),
+      open.flatMap(({ old }) => old),
+    );
   }
 }
