@@ -309,3 +309,58 @@ describe('what is kept', () => {
     expect(details).toMatchObject({ id: 'old', filename, contentType, metadata: { old: true } });
   });
 });
+
+describe('what is recalled', () => {
+  const looksOf = ({ calls }: NotedStorage) => calls.filter((call) => call === 'readDetails').length;
+
+  async function looksAfter(change: (storage: NotedStorage) => Promise<unknown>): Promise<number> {
+    const storage = new NotedStorage();
+    await storage.recall(old.id);
+    await change(storage);
+    const before = looksOf(storage);
+    await storage.recall(old.id);
+    return looksOf(storage) - before;
+  }
+
+  test('is the file, looked at once in ten seconds', async () => {
+    const storage = new NotedStorage();
+    const now = jest.spyOn(Date, 'now').mockReturnValue(0);
+    const files = await Promise.all([1, 2, 3].map(() => storage.recall({ id: old.id })));
+    for (const file of files) expect(file).toMatchObject(old);
+    now.mockReturnValue(9999);
+    await storage.recall(old.id);
+    expect(looksOf(storage)).toBe(1);
+    now.mockReturnValue(10_000);
+    await storage.recall(old.id);
+    expect(looksOf(storage)).toBe(2);
+    now.mockRestore();
+  });
+
+  test.each<[string, (storage: NotedStorage) => Promise<unknown>]>([
+    ['deleted', (storage) => storage.delete(old.id)],
+    ['replaced', (storage) => storage.replace(old, 'content')],
+    [
+      'replaced in vain',
+      async (storage) => {
+        storage.failing = { replace: broken };
+        await storage.replace(old, 'content').catch(() => {});
+      },
+    ],
+    ['created again', (storage) => storage.create('content', { id: old.id })],
+  ])('is not what was before the file was %s', async (_how, change) => {
+    expect(await looksAfter(change)).toBe(1);
+  });
+
+  test('stays when another file changes', async () => {
+    expect(await looksAfter((storage) => storage.delete('other'))).toBe(0);
+  });
+
+  test('is no file that is missing, which is looked for each time', async () => {
+    const storage = new NotedStorage();
+    for (let index = 0; index < 2; index++) {
+      await expect(storage.recall('new')).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+    }
+    await expect(storage.recall('../x')).rejects.toMatchObject({ code: 'INVALID_FILE_ID' });
+    expect(looksOf(storage)).toBe(2);
+  });
+});

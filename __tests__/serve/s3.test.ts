@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { DeleteObjectCommand } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { DepotManager } from '../../lib/depot/manager.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { TestBucket } from '../support/s3.js';
@@ -12,13 +13,15 @@ const CONTENT = Buffer.alloc(3 * 1024 * 1024, 'content ');
 await describeWith('Files of S3, served', [startS3Server], (server) => {
   const bucket = new TestBucket(server);
   const depot = new DepotManager();
+  const sentOn = bucket.open();
   let proxy: FaultProxy;
   let front: Server;
   let origin: string;
 
   beforeAll(async () => {
     proxy = await FaultProxy.start(server.endpoint);
-    depot.configure('sent-on', bucket.open());
+    depot.configure('sent-on', sentOn);
+    depot.configure('watched', bucket.open({ endpoint: proxy.url }));
     depot.configure('streamed', bucket.open({ endpoint: proxy.url, serve: 'stream' }));
     depot.configure('public', bucket.open({ publicUrl: 'https://cdn.example' }));
     const serve = depot.middleware();
@@ -63,6 +66,53 @@ await describeWith('Files of S3, served', [startS3Server], (server) => {
       const response = await get(url);
       expect(response.headers.get('location')).toMatch(new RegExp(`^https://cdn.example/.*${id}$`));
       expect((await get(`${url}?download`)).headers.get('location')).toContain('X-Amz-Signature');
+    });
+
+    test('for a HEAD, told by us what the URL gives', async () => {
+      const { url } = await depot.create(CONTENT, { storage: 'sent-on', filename: 'a.png' });
+      const content = await fetch((await get(url)).headers.get('location') ?? '');
+      const head = await get(url, { method: 'HEAD' });
+      expect(head.status).toBe(200);
+      for (const name of ['content-length', 'content-type', 'content-disposition', 'etag'])
+        expect([name, head.headers.get(name)]).toEqual([name, content.headers.get(name)]);
+      await content.body?.cancel();
+      const unchanged = { 'if-none-match': head.headers.get('etag') ?? '' };
+      expect((await get(url, { method: 'HEAD', headers: unchanged })).status).toBe(304);
+    });
+
+    test('by one look at the file for all that ask, unless each is to be verified', async () => {
+      const looksBy = async (origin: string) => {
+        const { url } = await depot.create('x', { storage: 'watched' });
+        const before = proxy.requests.length;
+        for (let index = 0; index < 5; index++) {
+          expect((await fetch(origin + url, { redirect: 'manual' })).status).toBe(302);
+        }
+        return proxy.requests.slice(before).filter((request) => request.startsWith('HEAD ')).length;
+      };
+      expect(await looksBy(origin)).toBe(1);
+      const verifying = createServer(depot.middleware({ verify: true })).listen(0, '127.0.0.1');
+      await once(verifying, 'listening');
+      const { port } = verifying.address() as AddressInfo;
+      expect(await looksBy(`http://127.0.0.1:${port}`)).toBe(5);
+      verifying.closeAllConnections();
+      verifying.close();
+    });
+
+    test('not to what was deleted here; for a moment to what others have deleted', async () => {
+      const [one, other] = await Promise.all(
+        ['a', 'b'].map((text) => depot.create(text, { storage: 'sent-on' })),
+      );
+      for (const info of [one, other]) expect((await get(info?.url ?? '')).status).toBe(302);
+      await depot.delete(one?.path ?? '');
+      expect((await get(one?.url ?? '')).status).toBe(404);
+      const Key = sentOn.prefix + other?.id;
+      await bucket.client.send(new DeleteObjectCommand({ Bucket: bucket.name, Key }));
+      const location = (await get(other?.url ?? '')).headers.get('location') ?? '';
+      expect((await fetch(location)).status).toBe(404);
+      const now = Date.now() + 10_000;
+      const clock = jest.spyOn(Date, 'now').mockReturnValue(now);
+      expect((await get(other?.url ?? '')).status).toBe(404);
+      clock.mockRestore();
     });
 
     test('not, where there is no file', async () => {
