@@ -35,7 +35,7 @@ export interface SqlJournalOptions {
   readonly folder?: string | undefined;
 }
 
-type Announcements = Pick<IntentJournal<unknown>, 'prepare' | 'announce' | 'forget' | 'entries'>;
+type Announcements = Pick<IntentJournal<unknown>, 'prepare' | 'announce' | 'forget' | 'entries' | 'close'>;
 
 const DEFAULT_TABLE = 'depot_intents';
 
@@ -122,6 +122,7 @@ export class SqlJournal implements IntentJournal<SqlExecutor> {
   /** Marks that cannot be removed now, since others write, are found by `purge`. */
   async close(): Promise<void> {
     while (this.#idleMarks.size > 0) await this.#removeIdleMarks().catch(() => {});
+    await this.#announcements.close();
   }
 
   /** A rollback brings them back; `purge` finds them then. */
@@ -217,6 +218,8 @@ class IntentTable implements Announcements {
       this.#outside,
     );
   }
+
+  async close(): Promise<void> {}
 
   #places(count: number, offset = 0): string {
     const place = (index: number) => (this.#dialect === 'postgres' ? `$${offset + index + 1}` : '?');
