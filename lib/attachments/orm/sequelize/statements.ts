@@ -215,7 +215,7 @@ export class AttachmentStatements {
     return this.#target.startTransaction(transaction, options);
   }
 
-  commitTransaction(transaction: OpenTransaction, options: unknown): Promise<unknown> {
+  commitTransaction(transaction: OpenTransaction, options: object): Promise<unknown> {
     if (transaction.parent) return this.#target.commitTransaction(transaction, options);
     return this.#transactions.commit(transaction, options, this.#target);
   }

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type Sequelize, Transaction } from 'sequelize';
+import { QueryTypes, type Sequelize, Transaction } from 'sequelize';
 import { KeyedMutex } from '../../../internal/keyed-mutex.js';
 import type { Attachments } from '../../attachments.js';
 import type { SqlExecutor } from '../../journal/sql-journal.js';
@@ -97,8 +97,9 @@ export class Transactions {
   }
 
   /** PostgreSQL answers the COMMIT of a transaction in which a statement has failed with a rollback, and no error. */
-  async commit(transaction: OpenTransaction, options: unknown, target: Statements): Promise<unknown> {
-    const answer = await target.commitTransaction(transaction, options);
+  async commit(transaction: OpenTransaction, options: object, target: Statements): Promise<unknown> {
+    // The type is that of the transaction, not of a query, which answers with what was done if it is raw.
+    const answer = await target.commitTransaction(transaction, { ...options, type: QueryTypes.RAW });
     const isRolledBack = commandOf(answer) === 'ROLLBACK';
     this.#outcomes.set(transaction, isRolledBack ? 'rolledBack' : 'committed');
     return answer;
