@@ -3,7 +3,7 @@ import { type AttachmentOptions, Attachments } from '../attachments.js';
 import type { IntentJournal } from '../journal/journal.js';
 import type { SqlExecutor } from '../journal/sql-journal.js';
 import { FlushSubscriber } from './mikro-orm/flush.js';
-import { driverOf } from './mikro-orm/internals.js';
+import { driverOf, refuseHiddenAttachments } from './mikro-orm/internals.js';
 import { dialectOf, type MikroOrmJournalOptions, mikroOrmJournal } from './mikro-orm/journal.js';
 import { RowReader } from './mikro-orm/rows.js';
 import { AttachmentStatements } from './mikro-orm/statements.js';
@@ -22,12 +22,14 @@ export interface MikroOrmAttachmentsOptions extends AttachmentOptions {
  * Has attachments follow the transactions of a database: what its entity managers flush, insert, update, delete, commit
  * and roll back from now on. Called once for each `MikroORM`, when it is initialized.
  * @returns what recovers files of processes that have died: `recover`; it is closed with `orm.close`
- * @throws DepotError `UNSUPPORTED` for databases other than PostgreSQL and SQLite
+ * @throws DepotError `UNSUPPORTED` for databases other than PostgreSQL and SQLite; `ATTACHMENT_UNSUPPORTED` where
+ *   attachments are in several tables of one entity, or in an embedded object that is JSON
  */
 export function useAttachments(
   orm: MikroORM,
   { journal, ...options }: MikroOrmAttachmentsOptions,
 ): Attachments<SqlExecutor> {
+  refuseHiddenAttachments(orm);
   const driver = driverOf(orm);
   const isSqlite = dialectOf(orm) === 'sqlite';
   const reader = new RowReader(orm, driver, isSqlite, (value) => attachments.read(value));

@@ -60,7 +60,7 @@ export class Upload {
 
   async #store(files: TransactionFiles, value: unknown): Promise<Attachment> {
     if (value instanceof Attachment && value.isStored && this.#left.delete(value.path)) return value;
-    const attachment = (await files.store(this.#property.type.field, value)) as Attachment;
+    const attachment = (await files.store(this.#property.type.toField(), value)) as Attachment;
     this.#new.push(attachment);
     return attachment;
   }

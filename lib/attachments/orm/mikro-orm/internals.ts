@@ -1,4 +1,5 @@
-import type { EntityMetadata, EntityProperty, MikroORM } from '@mikro-orm/core';
+import { type EntityMetadata, type EntityProperty, type MikroORM, ReferenceKind } from '@mikro-orm/core';
+import { DepotError } from '../../../errors.js';
 import { AttachmentType } from './type.js';
 
 /** Values by the names of properties. */
@@ -129,6 +130,26 @@ function pathTo(meta: Meta, { name, embedded }: EntityProperty): string[] {
   const [outer, inner] = embedded;
   const parent = meta.properties[outer as never] as EntityProperty | undefined;
   return [...(parent ? pathTo(meta, parent) : [outer]), inner];
+}
+
+/**
+ * Fails where attachments are in what is no column of one table.
+ * @throws DepotError `ATTACHMENT_UNSUPPORTED`
+ */
+export function refuseHiddenAttachments(orm: MikroORM): void {
+  for (const meta of orm.getMetadata().getAll().values()) {
+    if (meta.inheritanceType === 'tpt' && attachmentProperties(meta).length > 0)
+      throw unsupported(meta, 'it is spread over several tables');
+    for (const { kind, object, array, targetMeta } of meta.props) {
+      if (kind !== ReferenceKind.EMBEDDED || !(object || array) || !targetMeta) continue;
+      if (targetMeta.props.some(({ customType }) => customType instanceof AttachmentType))
+        throw unsupported(meta, 'they are in an embedded object that is JSON');
+    }
+  }
+}
+
+function unsupported({ className }: Meta, why: string): DepotError {
+  return new DepotError('ATTACHMENT_UNSUPPORTED', `Attachments of ${className} cannot be followed: ${why}`);
 }
 
 /** What an entity has there. */

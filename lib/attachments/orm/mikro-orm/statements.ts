@@ -209,7 +209,7 @@ export class AttachmentStatements {
     // The text of what the entity has read from its row.
     if (typeof value === 'string') return this.#reader.attachmentsIn(value, type.isList);
     const values = type.isList && Array.isArray(value) ? value : [value];
-    const held = await settleAll(values.map((one) => work.files.store(type.field, one)));
+    const held = await settleAll(values.map((one) => work.files.store(type.toField(), one)));
     const attachments = held.filter((attachment) => attachment !== null);
     stored.push(...attachments);
     return attachments;

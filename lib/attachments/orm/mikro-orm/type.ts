@@ -24,14 +24,16 @@ export function bindReader(platform: object, read: Read): void {
  * ```
  */
 export class AttachmentType extends JsonType {
-  readonly field: AttachmentField;
   /** Whether it holds a list. */
   readonly isList: boolean = false;
+  /** A function: MikroORM makes deep copies of types, which filters would not survive. */
+  readonly toField: () => AttachmentField;
 
   /** @throws DepotError `INVALID_OPTION` */
   constructor(options?: FieldOptions) {
     super();
-    this.field = attachmentField(options);
+    const field = attachmentField(options);
+    this.toField = () => field;
   }
 
   /** What is not saved yet stays as it is until it is stored. */

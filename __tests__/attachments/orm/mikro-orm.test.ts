@@ -1,0 +1,384 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import {
+  Cascade,
+  defineEntity,
+  type EntityManager,
+  type EntitySchema,
+  type MikroORM,
+  type Options,
+  p,
+  TransactionPropagation,
+} from '@mikro-orm/core';
+import { type Attachment, attach } from '../../../lib/attachments/attachment.js';
+import {
+  AttachmentType,
+  attachment,
+  attachmentList,
+  useAttachments,
+} from '../../../lib/attachments/orm/mikro-orm.js';
+import { DepotManager } from '../../../lib/depot/manager.js';
+import { MemoryStorage } from '../../../lib/storages/memory.js';
+import type { MikroOrmTarget } from '../../support/attachments/mikro-orm.js';
+import { postgresDatabase, sqliteFile } from '../../support/attachments/mikro-orm-targets.js';
+import { runFirstBlock } from '../../support/code-module.js';
+import { pngOf } from '../../support/png.js';
+import { describeWith, startPostgresServer } from '../../support/servers/index.js';
+
+const BYTES = Buffer.from('content');
+
+type Entity = Record<string, unknown>;
+type Schema = EntitySchema<Entity>;
+
+function defineEntities() {
+  const Cover = defineEntity({
+    name: 'Cover',
+    embeddable: true,
+    properties: { image: attachment().nullable(), title: p.string().nullable() },
+  });
+  const Folder = defineEntity({
+    name: 'Folder',
+    properties: {
+      id: p.integer().primary(),
+      name: p.string(),
+      cover: () => p.embedded(Cover).nullable(),
+      parent: () => p.manyToOne(Folder).nullable().deleteRule('cascade'),
+      documents: () => p.oneToMany(Document).mappedBy('folder').orphanRemoval().cascade(Cascade.ALL),
+    },
+  });
+  const Document = defineEntity({
+    name: 'Document',
+    properties: {
+      id: p.integer().primary(),
+      name: p.string().unique(),
+      photo: attachment().nullable().fieldName('photo_json'),
+      pages: attachmentList().nullable(),
+      folder: () => p.manyToOne(Folder).nullable().deleteRule('cascade'),
+    },
+  });
+  return { Cover, Folder, Document } as unknown as Record<'Cover' | 'Folder' | 'Document', Schema>;
+}
+
+/** What is at hand in a test. */
+class Bench {
+  readonly storage = new MemoryStorage();
+  readonly orm: MikroORM;
+  readonly Document: Schema;
+  readonly Folder: Schema;
+  readonly attachments: ReturnType<typeof useAttachments>;
+  readonly #target: MikroOrmTarget;
+
+  constructor(orm: MikroORM, entities: ReturnType<typeof defineEntities>, target: MikroOrmTarget) {
+    this.orm = orm;
+    this.#target = target;
+    this.Document = entities.Document;
+    this.Folder = entities.Folder;
+    const depot = new DepotManager();
+    depot.configure('default', this.storage);
+    this.attachments = useAttachments(orm, { depot });
+  }
+
+  static async open(target: MikroOrmTarget, options: object = {}): Promise<Bench> {
+    const entities = defineEntities();
+    const orm = await target.open({ entities: Object.values(entities), ...options } as Options);
+    await orm.schema.create();
+    return new Bench(orm, entities, target);
+  }
+
+  /** A new one, as each request has one. */
+  get em(): EntityManager {
+    return this.orm.em.fork();
+  }
+
+  async create(...names: string[]): Promise<Entity[]> {
+    const { em } = this;
+    const documents = names.map((name) => em.create(this.Document, { name, photo: attach(name) }));
+    await em.persist(documents).flush();
+    return documents;
+  }
+
+  async textOf(name: string): Promise<string | undefined> {
+    const document = await this.em.findOne(this.Document, { name });
+    return (await (document?.photo as Attachment | null)?.buffer())?.toString();
+  }
+
+  async files(): Promise<string[]> {
+    const ids = [];
+    for await (const id of this.storage.list()) ids.push(`default/${id}`);
+    return ids.sort();
+  }
+
+  async expectEven(count: number): Promise<void> {
+    await this.attachments.idle();
+    const { em } = this;
+    const documents = await em.find(this.Document, {});
+    const folders = await em.find(this.Folder, {});
+    const all = [
+      ...documents.flatMap(({ photo, pages }) => [photo, ...((pages as unknown[] | null) ?? [])]),
+      ...folders.map(({ cover }) => (cover as Entity | null)?.image),
+    ] as (Attachment | null)[];
+    const referenced = all.flatMap((one) => one?.files ?? []);
+    expect(await this.files()).toEqual(referenced.sort());
+    expect(referenced).toHaveLength(count);
+  }
+
+  async close(): Promise<void> {
+    await this.orm.close(true);
+    await this.#target.remove();
+  }
+}
+
+let bench: Bench;
+
+function testEntities(open: (options?: object) => Promise<Bench>): void {
+  afterEach(() => bench.close());
+
+  test('an entity has what was stored when it is flushed, and JSON of it', async () => {
+    bench = await open();
+    const { em } = bench;
+    const document = em.create(bench.Document, { name: 'a', photo: attach(BYTES), pages: [attach('1')] });
+    await em.flush();
+    const { photo, pages } = document as unknown as { photo: Attachment; pages: Attachment[] };
+    expect(photo.isStored).toBe(true);
+    expect(JSON.parse(JSON.stringify(document)).photo).toEqual(photo.data);
+    await em.flush();
+    expect(document.photo).toBe(photo);
+    pages.push(attach('2'));
+    await em.flush();
+    expect((document.pages as Attachment[]).map(({ isStored }) => isStored)).toEqual([true, true]);
+    document.photo = null;
+    await em.flush();
+    await bench.expectEven(2);
+  });
+
+  test('an entity whose flush has failed can be flushed again', async () => {
+    bench = await open();
+    await bench.create('taken');
+    const { em } = bench;
+    const document = em.create(bench.Document, { name: 'taken', photo: attach(BYTES) });
+    await expect(em.flush()).rejects.toThrow();
+    await bench.expectEven(1);
+    document.name = 'free';
+    await em.persist(document).flush();
+    expect(await bench.textOf('free')).toBe('content');
+    await bench.expectEven(2);
+  });
+
+  test('is found by what its JSON says', async () => {
+    bench = await open();
+    const { em } = bench;
+    em.create(bench.Document, { name: 'a', photo: attach(BYTES, { filename: 'a.txt' }) });
+    await em.flush();
+    expect(await em.count(bench.Document, { photo: { filename: 'a.txt' } })).toBe(1);
+    expect(await em.count(bench.Document, { photo: { filename: 'b.txt' } })).toBe(0);
+  });
+
+  test('embedded objects in columns may have attachments', async () => {
+    bench = await open();
+    const { em } = bench;
+    const folder = em.create(bench.Folder, { name: 'x', cover: { image: attach(BYTES), title: 't' } });
+    await em.flush();
+    expect((folder.cover as { image: Attachment }).image.isStored).toBe(true);
+    (folder.cover as Entity).image = attach('new');
+    await em.flush();
+    await bench.expectEven(1);
+    await em.remove(folder).flush();
+    await bench.expectEven(0);
+  });
+
+  test('orphans and what hangs on an entity go with it', async () => {
+    bench = await open();
+    const { em } = bench;
+    const documents = ['a', 'b', 'c'].map((name) => ({ name, photo: attach(name) }));
+    const folder = em.create(bench.Folder, { name: 'x', documents });
+    await em.flush();
+    await bench.expectEven(3);
+    const items = folder.documents as unknown as { remove(item: unknown): void; getItems(): unknown[] };
+    items.remove(items.getItems()[0]);
+    await em.flush();
+    await bench.expectEven(2);
+    await em.remove(folder).flush();
+    await bench.expectEven(0);
+  });
+
+  test('so does what only the database knows of', async () => {
+    bench = await open();
+    const { em } = bench;
+    const outer = em.create(bench.Folder, { name: 'outer' });
+    const inner = em.create(bench.Folder, { name: 'inner', parent: outer });
+    em.create(bench.Document, { name: 'a', photo: attach(BYTES), folder: inner });
+    em.create(bench.Document, { name: 'b', photo: attach(BYTES) });
+    await em.flush();
+    await bench.em.nativeDelete(bench.Folder, { name: 'outer' });
+    await bench.expectEven(1);
+  });
+
+  test('statements without entities are followed', async () => {
+    bench = await open();
+    const { em } = bench;
+    await em.insert(bench.Document, { name: 'a', photo: attach('1') });
+    await em.insertMany(bench.Document, [
+      { name: 'b', photo: attach('2') },
+      { name: 'c', photo: null },
+    ]);
+    await em.insert(em.create(bench.Document, { name: 'd', photo: attach('4') }, { persist: false }));
+    await bench.expectEven(3);
+    await em.nativeUpdate(bench.Document, { name: ['a', 'b'] }, { photo: attach('all') });
+    expect(await Promise.all(['a', 'b'].map((name) => bench.textOf(name)))).toEqual(['all', 'all']);
+    await em.nativeUpdate(bench.Document, { name: 'nobody' }, { photo: attach('none') });
+    await em.nativeUpdate(bench.Document, { name: 'a' }, { photo: null });
+    await bench.expectEven(2);
+    const act = em.transactional(async (inner) => {
+      await inner.nativeDelete(bench.Document, {});
+      throw new Error('undone');
+    });
+    await expect(act).rejects.toThrow('undone');
+    await bench.expectEven(2);
+    await em.nativeDelete(bench.Document, {});
+    await bench.expectEven(0);
+  });
+
+  test('what cannot be followed is refused, and nothing is done', async () => {
+    bench = await open();
+    const [document] = await bench.create('a');
+    const { em } = bench;
+    const acts = [
+      () => em.upsert(bench.Document, { name: 'a', photo: attach('x') }),
+      () => em.upsertMany(bench.Document, [{ name: 'a', photo: attach('x') }]),
+      () => em.clone(bench.Document, { id: document?.id as never }, { name: 'b' }),
+    ];
+    for (const act of acts) await expect(act()).rejects.toMatchObject({ code: 'ATTACHMENT_UNSUPPORTED' });
+    await em.upsert(bench.Document, { name: 'c' });
+    await bench.expectEven(1);
+  });
+
+  test('transactions with a beginning and an end, and nested ones', async () => {
+    bench = await open();
+    await bench.create('a');
+    const { em } = bench;
+    await em.begin();
+    em.create(bench.Document, { name: 'b', photo: attach('b') });
+    await em.commit();
+    await em.begin();
+    em.create(bench.Document, { name: 'c', photo: attach('c') });
+    await em.flush();
+    await em.rollback();
+    await bench.expectEven(2);
+    await bench.em.transactional(async (outer) => {
+      const inner = outer.transactional(async (nested) => {
+        nested.create(bench.Document, { name: 'd', photo: attach('d') });
+        await nested.flush();
+        throw new Error('undone');
+      });
+      await expect(inner).rejects.toThrow('undone');
+      const required = { propagation: TransactionPropagation.REQUIRED };
+      await outer.transactional(async (same) => {
+        same.create(bench.Document, { name: 'e', photo: attach('e') });
+      }, required);
+    });
+    await bench.expectEven(3);
+  });
+
+  test('of two that replace it, nothing is left behind', async () => {
+    bench = await open();
+    await bench.create('a');
+    const ems = Array.from({ length: 4 }, () => bench.em);
+    const copies = await Promise.all(ems.map((em) => em.findOneOrFail(bench.Document, { name: 'a' })));
+    for (const [index, copy] of copies.entries()) {
+      copy.photo = attach(`${index}`);
+      await ems[index]?.flush();
+    }
+    await bench.expectEven(1);
+    const [stale] = copies;
+    await bench.em.nativeDelete(bench.Document, {});
+    if (stale) stale.photo = attach('too late');
+    await ems[0]?.flush();
+    await bench.expectEven(0);
+  });
+
+  test('the schema can be updated', async () => {
+    bench = await open();
+    await bench.create('a');
+    expect(await bench.orm.schema.getUpdateSchemaSQL()).not.toMatch(/depot_intents/);
+  });
+}
+
+describe('MikroORM with SQLite', () => {
+  testEntities(async (options) => Bench.open(await sqliteFile(), options));
+
+  test('attachments that could not be followed are refused at once', async () => {
+    bench = await Bench.open(await sqliteFile());
+    const Cover = defineEntity({ name: 'Cover', embeddable: true, properties: { image: attachment() } });
+    const Book = defineEntity({
+      name: 'Book',
+      properties: { id: p.integer().primary(), cover: () => p.embedded(Cover).object() },
+    });
+    const target = await sqliteFile();
+    const orm = await target.open({ entities: [Cover, Book] as never });
+    expect(() => useAttachments(orm, { depot: new DepotManager() })).toThrow(
+      expect.objectContaining({ code: 'ATTACHMENT_UNSUPPORTED' }),
+    );
+    await orm.close(true);
+    await target.remove();
+  });
+
+  test('a type without a depot stores and reads nothing', () => {
+    const type = new AttachmentType();
+    const read = () => type.convertToJSValue('{}', {} as never);
+    expect(read).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
+  });
+});
+
+await describeWith('MikroORM', [startPostgresServer], (server) => {
+  describe('with PostgreSQL', () => {
+    const open = async (options?: object) => Bench.open(await postgresDatabase(server), options);
+    testEntities(open);
+
+    test('a transaction in which a statement has failed is not committed, whatever it is told', async () => {
+      bench = await open();
+      await bench.em.transactional(async (em) => {
+        em.create(bench.Document, { name: 'a', photo: attach(BYTES) });
+        await em.flush();
+        const connection = em.getConnection() as unknown as {
+          execute(...parameters: unknown[]): Promise<unknown>;
+        };
+        await connection.execute('SELECT nothing', [], 'all', em.getTransactionContext()).catch(() => {});
+      });
+      await bench.expectEven(0);
+    });
+
+    test('transactions may hold all connections', async () => {
+      bench = await open({ pool: { min: 0, max: 2 } });
+      await Promise.all(Array.from({ length: 8 }, (_act, index) => bench.create(`${index}`)));
+      await bench.expectEven(8);
+    });
+
+    test('the example of the document', async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'filedepot-docs-'));
+      const picture = join(folder, 'picture.png');
+      await writeFile(picture, pngOf(300, 200, [0, 128, 0]));
+      process.env.DATABASE_URL = await server.createDatabase();
+      const example = await runFirstBlock<Example>('docs/mikro-orm.md', { './var/files': folder });
+      await example.orm.schema.create();
+      const { id } = await example.publish('a', 'text', picture);
+      expect(await example.show(id)).toEqual({
+        name: 'a',
+        url: expect.stringMatching(/^\/depot\/default\//),
+        thumb: expect.stringMatching(/^\/depot\/default\//),
+      });
+      await example.revise(id, 'changed');
+      expect(await example.show(id)).toMatchObject({ thumb: undefined });
+      await example.orm.close(true);
+      await rm(folder, { recursive: true });
+    });
+  });
+});
+
+interface Example {
+  readonly orm: MikroORM;
+  publish(name: string, text: string, photo: string): Promise<{ id: number }>;
+  revise(id: number, text: string): Promise<void>;
+  show(id: number): Promise<object>;
+}
