@@ -1,0 +1,149 @@
+// @ts-check
+// The form in which a product is added or edited.
+
+import { getLimits, RequestError, saveProduct } from './api.js';
+import { find, showText } from './elements.js';
+import { FileField } from './file-field.js';
+import { explain, explainFile } from './format.js';
+
+/** @typedef {import('./api.js').Product} Product */
+
+/** The dialog with the form. */
+export class Editor {
+  #dialog = find(document, '#editor', HTMLDialogElement);
+  #form = find(this.#dialog, 'form', HTMLFormElement);
+  #save = find(this.#dialog, '#save', HTMLButtonElement);
+  #progress = find(this.#dialog, '#progress', HTMLProgressElement);
+  #refusal = find(this.#dialog, '#refusal', HTMLElement);
+  #photo = new FileField('photo', 'photo');
+  #sheet = new FileField('sheet', 'data sheet');
+  /** @type {Product | undefined} */
+  #product;
+  /** @type {import('./format.js').Limits} */
+  #limits = { maxFileSize: Number.POSITIVE_INFINITY, photoTypes: ['image/*'] };
+  /** @type {AbortController | undefined} */
+  #saving;
+  #onSaved;
+  #onGivenUp;
+
+  /** @param {{ onSaved: (product: Product, isNew: boolean) => void, onGivenUp: () => void }} actions */
+  constructor({ onSaved, onGivenUp }) {
+    this.#onSaved = onSaved;
+    this.#onGivenUp = onGivenUp;
+    this.#form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    find(this.#dialog, '#cancel', HTMLElement).addEventListener('click', () => this.#dialog.close());
+    this.#dialog.addEventListener('close', () => this.#saving?.abort());
+    this.#acceptDrops();
+  }
+
+  get isOpen() {
+    return this.#dialog.open;
+  }
+
+  async loadLimits() {
+    this.#limits = await getLimits();
+    for (const field of this.#files) field.setLimits(this.#limits);
+  }
+
+  /** @param {Product} [product] nothing for a new one */
+  open(product) {
+    this.#product = product;
+    find(this.#dialog, 'h2', HTMLElement).textContent = product ? `Edit ${product.name}` : 'Add a product';
+    this.#field('name').value = product?.name ?? '';
+    this.#field('price').value = product ? (product.price / 100).toFixed(2) : '';
+    this.#field('description').value = product?.description ?? '';
+    this.#photo.reset(product?.photo ?? null);
+    this.#sheet.reset(product?.sheet ?? null);
+    showText(this.#refusal);
+    this.#dialog.showModal();
+    find(this.#dialog, '.fields', HTMLElement).scrollTop = 0;
+  }
+
+  get #files() {
+    return [this.#photo, this.#sheet];
+  }
+
+  /** @param {string} name */
+  #field(name) {
+    return /** @type {HTMLInputElement | HTMLTextAreaElement} */ (this.#form.elements.namedItem(name));
+  }
+
+  async #submit() {
+    const refused = this.#files.find((field) => !field.isValid);
+    if (refused) return refused.focus();
+    showText(this.#refusal);
+    this.#saving = new AbortController();
+    const product = this.#product;
+    try {
+      this.#setBusy(true);
+      const saved = await saveProduct(product, this.#content(), {
+        signal: this.#saving.signal,
+        onProgress: (share) => this.#showProgress(share),
+      });
+      this.#saving = undefined;
+      this.#dialog.close();
+      this.#onSaved(saved, product === undefined);
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#saving = undefined;
+      this.#setBusy(false);
+    }
+  }
+
+  #content() {
+    const form = new FormData();
+    for (const name of ['name', 'price', 'description']) form.set(name, this.#field(name).value);
+    for (const field of this.#files) field.addTo(form);
+    return form;
+  }
+
+  /** @param {boolean} isBusy */
+  #setBusy(isBusy) {
+    this.#save.disabled = isBusy;
+    this.#save.textContent = isBusy ? 'Saving…' : 'Save';
+    this.#progress.hidden = !isBusy || !this.#files.some((field) => field.hasChosen);
+    this.#progress.value = 0;
+  }
+
+  /** @param {number} share of what is to be sent; when all is sent, the server has its work to do */
+  #showProgress(share) {
+    if (share < 1) this.#progress.value = share;
+    else this.#progress.removeAttribute('value');
+  }
+
+  /** @param {unknown} error */
+  #fail(error) {
+    if (this.#saving?.signal.aborted) return this.#onGivenUp();
+    const problem = error instanceof RequestError ? error.problem : {};
+    const refusal = explainFile(problem, this.#limits);
+    const field = this.#files.find(({ name }) => name === refusal?.field);
+    if (!field) return showText(this.#refusal, refusal?.message ?? explain(problem));
+    field.refuse(refusal?.message ?? '');
+    field.focus();
+  }
+
+  /** A picture that is dropped is the photo; what is anything else is the data sheet. */
+  #acceptDrops() {
+    this.#dialog.addEventListener('dragover', (event) => event.preventDefault());
+    this.#dialog.addEventListener('drop', (event) => {
+      event.preventDefault();
+      this.#take(event.dataTransfer?.files);
+    });
+    document.addEventListener(
+      'paste',
+      ({ clipboardData }) => this.isOpen && this.#take(clipboardData?.files),
+    );
+  }
+
+  /** @param {FileList | undefined} files */
+  #take(files) {
+    for (const file of files ?? []) {
+      const field = file.type.startsWith('image/') ? this.#photo : this.#sheet;
+      field.choose(file);
+    }
+  }
+}
