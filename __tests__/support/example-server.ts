@@ -13,6 +13,9 @@ const run = promisify(execFile);
 
 type Environment = Readonly<Record<string, string>>;
 
+/** A folder with a `server.js`. */
+type Example = 'basic' | 'cloud' | 'express-mongoose' | 'express-typeorm';
+
 /** The examples as a user has them: beside the built package, in a folder of their own. */
 export class ExampleProject {
   readonly folder: string;
@@ -38,7 +41,7 @@ export class ExampleProject {
   }
 
   /** Runs an example's server on a free port, until it ends or is listening. */
-  async run(environment: Environment = {}, example: 'basic' | 'cloud' = 'basic'): Promise<ExampleProcess> {
+  async run(environment: Environment = {}, example: Example = 'basic'): Promise<ExampleProcess> {
     const child = spawn(process.execPath, [`examples/${example}/server.js`], {
       cwd: this.folder,
       env: { PATH: process.env.PATH, PORT: '0', ...environment },
