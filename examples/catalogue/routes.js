@@ -4,7 +4,7 @@
 import { fileURLToPath } from 'node:url';
 import bytes from 'bytes';
 import express from 'express';
-import { DepotError } from 'filedepot';
+import { DepotError, isDepotError } from 'filedepot';
 import multer from 'multer';
 import { maxFileSize, PHOTO_TYPES } from './fields.js';
 import { FILE_FIELDS, toJson, valuesOf } from './products.js';
@@ -94,9 +94,15 @@ function refuseOtherSites(req, _res, next) {
   );
 }
 
-/** @type {express.ErrorRequestHandler} */
+/**
+ * What nobody foresaw is for the log, and not for clients.
+ * @type {express.ErrorRequestHandler}
+ */
 function logFailures(error, req, _res, next) {
-  const isRefusal = error instanceof multer.MulterError || error.status < 500;
-  if (!isRefusal) console.error(req.method, req.path, error);
-  return next(error);
+  const isForeseen = error instanceof multer.MulterError || error.status < 500;
+  if (!isForeseen) console.error(req.method, req.path, error);
+  const isKnown = isForeseen || isDepotError(error);
+  return next(
+    isKnown ? error : Object.assign(new Error('Internal error', { cause: error }), { status: 500 }),
+  );
 }

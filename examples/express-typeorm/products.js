@@ -2,9 +2,9 @@
 // The catalogue's products in SQLite, by TypeORM.
 
 import { attachmentColumn, attachTo } from 'filedepot/typeorm';
-import libsql from 'libsql';
 import { DataSource, EntitySchema, LessThan } from 'typeorm';
 import { photoField, sheetField } from '../catalogue/application.js';
+import { driver } from './sqlite.js';
 
 /** @typedef {import('../catalogue/products.js').Product & { id: number }} Product */
 /** @typedef {import('../catalogue/products.js').ProductRepository} ProductRepository */
@@ -30,7 +30,7 @@ const ProductSchema = new EntitySchema({
 export async function openProducts(depot, database) {
   const dataSource = new DataSource({
     type: 'better-sqlite3',
-    driver: libsql,
+    driver,
     database,
     enableWAL: true,
     entities: [ProductSchema],
@@ -43,23 +43,29 @@ export async function openProducts(depot, database) {
   return {
     list: ({ before, limit }) =>
       products.find({
-        where: before === undefined ? {} : { id: LessThan(Number(before)) },
+        where: before === undefined ? {} : { id: LessThan(toId(before)) },
         order: { id: 'DESC' },
         take: limit,
       }),
     create: (values) => inTurn(() => products.save({ ...values })),
     update: (id, values) =>
       inTurn(async () => {
-        const product = await products.findOneBy({ id: Number(id) });
+        const product = await products.findOneBy({ id: toId(id) });
         return product && products.save(Object.assign(product, values));
       }),
-    remove: (id) => inTurn(() => products.delete({ id: Number(id) })),
+    remove: (id) => inTurn(() => products.delete({ id: toId(id) })),
     close: async () => {
       await attachments.close();
       await dataSource.destroy();
     },
   };
 }
+
+/**
+ * What is no id becomes one that no product has.
+ * @param {string} text
+ */
+const toId = (text) => (/^\d{1,15}$/.test(text) ? Number(text) : 0);
 
 /** TypeORM has one connection to SQLite, and would begin a transaction within that of another request. */
 function takeTurns() {
