@@ -2,7 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type CodeBlock, readCodeBlocks } from '../support/code-blocks.js';
 import { ConsumerProject } from '../support/consumer-project.js';
 
-const BLOCKS = await readCodeBlocks();
+/** Its code needs a client that Prisma generates: prisma.docs.test.ts. */
+const ELSEWHERE = 'docs/prisma.md';
+
+const BLOCKS = (await readCodeBlocks()).filter(({ place }) => !place.startsWith(ELSEWHERE));
 
 /** What a reader has before the eyes, from the blocks above. */
 const PRELUDE = `
@@ -28,7 +31,8 @@ async function check(language: CodeBlock['language'], options: object): Promise<
   for (const block of BLOCKS.filter((one) => one.language === language)) {
     await project.write(`${language}/${fileOf(block)}`, asModule(block));
   }
-  const output = await project.typeErrors({ allowJs: true, ...options }, [language]);
+  // Types of ORMs are of no concern here, and have errors of their own.
+  const output = await project.typeErrors({ allowJs: true, skipLibCheck: true, ...options }, [language]);
   return output.split(/\n(?=\S)/).filter(Boolean);
 }
 

@@ -55,13 +55,12 @@ export class ConsumerProject {
     return project;
   }
 
-  /** Installs the optional peers too, as far as the tests have them. */
+  /** Installs the optional peers too, as far as the tests have them, and what is of the same scope. */
   async addOptionalPeers(): Promise<void> {
     const { peerDependenciesMeta = {} } = await readJson<Manifest>('package.json');
-    for (const name of Object.keys(peerDependenciesMeta)) {
-      const target = join(this.folder, 'node_modules', name);
-      await mkdir(dirname(target), { recursive: true });
-      await symlink(join(ROOT, 'node_modules', name), target);
+    const names = Object.keys(peerDependenciesMeta).map((name) => name.replace(/\/.*/, ''));
+    for (const name of new Set(names)) {
+      await symlink(join(ROOT, 'node_modules', name), join(this.folder, 'node_modules', name));
     }
   }
 
