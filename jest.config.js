@@ -17,4 +17,5 @@ export default {
     '^filedepot/([a-z-]+)$': '<rootDir>/lib/attachments/orm/$1.ts',
   },
   testTimeout: 30_000,
+  reporters: ['default', '<rootDir>/__tests__/support/conformance-table.js'],
 };

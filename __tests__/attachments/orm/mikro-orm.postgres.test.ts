@@ -3,8 +3,8 @@ import { postgresDatabase } from '../../support/attachments/mikro-orm-targets.js
 import { runAttachmentConformance } from '../../support/run-attachment-conformance.js';
 import { describeWith, startPostgresServer } from '../../support/servers/index.js';
 
-await describeWith('MikroORM', [startPostgresServer], (server) => {
-  runAttachmentConformance('MikroORM with PostgreSQL', {
+await describeWith('MikroORM on PostgreSQL', [startPostgresServer], (server) => {
+  runAttachmentConformance('MikroORM on PostgreSQL', {
     openDatabase: async () => MikroOrmDatabase.create(await postgresDatabase(server)),
   });
 });

@@ -3,7 +3,7 @@ import { createSchema, TypeOrmDatabase } from '../../support/attachments/typeorm
 import { runAttachmentConformance } from '../../support/run-attachment-conformance.js';
 import { describeWith, startPostgresServer } from '../../support/servers/index.js';
 
-runAttachmentConformance('TypeORM with SQLite', {
+runAttachmentConformance('TypeORM on SQLite', {
   openDatabase: () => TypeOrmDatabase.sqlite(),
   skip: {
     'transaction: many at once, some of them undone':
@@ -13,10 +13,10 @@ runAttachmentConformance('TypeORM with SQLite', {
   },
 });
 
-await describeWith('TypeORM', [startPostgresServer], (server) => {
+await describeWith('TypeORM on PostgreSQL', [startPostgresServer], (server) => {
   const schema = `typeorm_${process.pid}`;
   let created: Promise<void> | undefined;
-  runAttachmentConformance('TypeORM with PostgreSQL', {
+  runAttachmentConformance('TypeORM on PostgreSQL', {
     openDatabase: async () => {
       created ??= createSchema(server.url, schema, FIELDS);
       await created;
