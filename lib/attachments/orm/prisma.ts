@@ -46,13 +46,13 @@ type ResultTypes<Models extends ModelDeclarations> = {
   readonly [Model in keyof Models]: {
     readonly [Field in keyof Models[Model]]: () => {
       needs: Readonly<Record<Field, true>>;
-      compute(row: never): FieldValue<Models[Model][Field]>;
+      compute(row: unknown): FieldValue<Models[Model][Field]>;
     };
   };
 };
 
 /** An extension for `$extends`, with what it adds to the types of the client. */
-export type AttachmentExtension<Models extends ModelDeclarations> = (client: never) => {
+export type AttachmentExtension<Models extends ModelDeclarations> = (client: unknown) => {
   $extends: {
     extArgs: {
       result: ResultTypes<Models>;
