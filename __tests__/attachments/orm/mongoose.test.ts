@@ -89,6 +89,39 @@ await describeWith('mongoose', [startMongoServer], (server) => {
   }
 
   describe('documents', () => {
+    test.each(['photo.files', 'photo.files.0', 'maker.logo.path', 'pictures.0.files', 'seal.picture.path'])(
+      'are not reached into by an update: %s',
+      async (name) => {
+        const Product = productModel();
+        const files = { photo: attach(bytes('1')), maker: { logo: attach(bytes('2')) } };
+        const others = { pictures: [attach(bytes('3'))], seal: { picture: attach(bytes('4')) } };
+        await Product.create({ name: 'a', ...files, ...others });
+        const other = await Product.create({ name: 'b', manual: attach(bytes('5')) });
+        const { path } = other.manual as Attachment;
+        const value = name.endsWith('files') ? [path] : path;
+        for (const strict of [true, false]) {
+          await Product.updateOne({ name: 'a' }, { [name]: value }, { strict }).catch(() => {});
+          const update = { $set: { [name]: value } };
+          await Product.findOneAndUpdate({ name: 'a' }, update, { strict }).catch(() => {});
+        }
+        const found = await Product.findOne({ name: 'a' }).orFail();
+        try {
+          await found.set({ [name]: value }).save();
+        } catch {
+          // Refused by mongoose, or by the attachment itself.
+        }
+        await expectExact(6);
+        await Product.deleteOne({ name: 'a' });
+        await expectExact(1);
+      },
+    );
+
+    test('are written as a whole only', async () => {
+      const Product = productModel();
+      const unset = Product.collection.updateOne({}, { $unset: { 'languages.en.path': 1 } });
+      await expect(unset).rejects.toMatchObject({ code: 'ATTACHMENT_UNSUPPORTED' });
+    });
+
     test('are saved with all their attachments, wherever these lie', async () => {
       const Product = productModel();
       const product = new Product({

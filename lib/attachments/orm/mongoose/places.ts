@@ -65,12 +65,16 @@ export class Places {
   touches(path: string): boolean {
     return this.#schemas.some((schema) => touchesSchema(schema, path.split('.')));
   }
+
+  /** Whether a path leads into an attachment, which is written as a whole only. */
+  reachesInto(path: string): boolean {
+    return this.#schemas.some((schema) => reachesIntoSchema(schema, path.split('.')));
+  }
 }
 
 function topKeysOf(schemas: readonly MongooseSchema[]): string[] {
   const keys = schemas
-    .flatMap(withDiscriminators)
-    .flatMap(({ paths }) => Object.entries(paths))
+    .flatMap(pathsOf)
     .filter(([, type]) => carries(type))
     .map(([path]) => path.split('.')[0] ?? path);
   return [...new Set(keys)];
@@ -144,24 +148,51 @@ function valueAt(row: unknown, path: readonly string[]): unknown {
 }
 
 function touchesSchema(schema: MongooseSchema, path: readonly string[]): boolean {
-  return withDiscriminators(schema).some(({ paths }) =>
-    Object.entries(paths).some(([own, type]) => touchesPath(own.split('.'), type, path)),
+  const isAbove = ([own, type]: [string, PathType]) => startsWith(own.split('.'), path) && carries(type);
+  return (
+    pathsOf(schema).some(isAbove) || pathsAbove(schema, path).some(([type, rest]) => touches(type, rest))
   );
 }
 
-function touchesPath(own: readonly string[], type: PathType, path: readonly string[]): boolean {
-  if (startsWith(own, path)) return carries(type);
-  return startsWith(path, own) && touchesBelow(type, path.slice(own.length));
+/** @param rest what comes after the path of this type */
+function touches(type: PathType, rest: readonly string[]): boolean {
+  if (isAttachmentPath(type)) return true;
+  if (!carries(type)) return false;
+  const below = withoutPosition(type, rest);
+  if (below.length === 0) return true;
+  if (type.schema) return touchesSchema(type.schema, below);
+  const element = type.getEmbeddedSchemaType?.();
+  return !element || touches(element, below);
 }
 
-/** @param path what comes after the path of this type */
-function touchesBelow(type: PathType, path: readonly string[]): boolean {
-  if (!carries(type)) return false;
-  if (path.length === 0 || isAttachmentPath(type)) return true;
-  const rest = type.$isSchemaMap || isPosition(path[0] ?? '') ? path.slice(1) : path;
-  if (type.schema) return rest.length === 0 || touchesSchema(type.schema, rest);
+function reachesIntoSchema(schema: MongooseSchema, path: readonly string[]): boolean {
+  return pathsAbove(schema, path).some(([type, rest]) => reachesInto(type, rest));
+}
+
+function reachesInto(type: PathType, rest: readonly string[]): boolean {
+  if (rest.length === 0) return false;
+  if (isAttachmentPath(type)) return true;
+  const below = withoutPosition(type, rest);
+  if (type.schema) return reachesIntoSchema(type.schema, below);
   const element = type.getEmbeddedSchemaType?.();
-  return !element || touchesBelow(element, rest);
+  return element ? reachesInto(element, below) : false;
+}
+
+function pathsOf(schema: MongooseSchema): [string, PathType][] {
+  return withDiscriminators(schema).flatMap(({ paths }) => Object.entries(paths));
+}
+
+/** The types of a path and of those above it, each with what comes after. */
+function pathsAbove(schema: MongooseSchema, path: readonly string[]): [PathType, readonly string[]][] {
+  return pathsOf(schema).flatMap(([own, type]) => {
+    const names = own.split('.');
+    return startsWith(path, names) ? [[type, path.slice(names.length)] as const] : [];
+  }) as [PathType, readonly string[]][];
+}
+
+/** Below a list come positions, below a map keys. */
+function withoutPosition(type: PathType, rest: readonly string[]): readonly string[] {
+  return type.$isSchemaMap || isPosition(rest[0] ?? '') ? rest.slice(1) : rest;
 }
 
 /** A number, or one of `$`, `$[]` and `$[name]`. */
@@ -175,8 +206,7 @@ function startsWith(path: readonly string[], beginning: readonly string[]): bool
 
 function queryPathsOf(schema: MongooseSchema, prefix: string, seen: readonly unknown[]): string[] {
   if (seen.includes(schema)) return [ANYWHERE];
-  return withDiscriminators(schema)
-    .flatMap(({ paths }) => Object.entries(paths))
+  return pathsOf(schema)
     .filter(([path, type]) => !isOfMap(path) && carries(type))
     .flatMap(([path, type]) => queryPathsAt(type, prefix + path, [...seen, schema]));
 }

@@ -26,6 +26,8 @@ function refuseOperation({ method, operations }: WriteCall, operation: Operation
     throw unsupported(method, 'several rows would share one file: update them one by one');
   if (hasValues && Array.isArray(payload))
     throw unsupported(method, 'a pipeline cannot have new attachments');
+  if (isUpdate(operation) && changedPaths(payload).some((path) => places.reachesInto(path)))
+    throw unsupported(method, 'an attachment is written as a whole only');
   if (renamesAway(operation, places))
     throw unsupported(method, '$rename would take an attachment out of its field');
   if (operations.length > 1 && mayDrop(operation, places) && !isPinned(operation))
@@ -33,9 +35,10 @@ function refuseOperation({ method, operations }: WriteCall, operation: Operation
 }
 
 /** Whether rows may have fewer attachments after an operation than before. */
-export function mayDrop({ kind, payload }: Operation, places: Places): boolean {
+export function mayDrop(operation: Operation, places: Places): boolean {
+  const { kind, payload } = operation;
   if (places.isEmpty || kind === 'insert') return false;
-  if (kind !== 'update' || Array.isArray(payload)) return true;
+  if (!isUpdate(operation)) return true;
   return changedPaths(payload).some((path) => places.touches(path));
 }
 
@@ -47,10 +50,16 @@ function changedPaths(update: unknown): string[] {
   ]);
 }
 
-function renamesAway({ kind, payload }: Operation, places: Places): boolean {
-  if (kind !== 'update' || Array.isArray(payload)) return false;
+function renamesAway(operation: Operation, places: Places): boolean {
+  const { payload } = operation;
+  if (!isUpdate(operation)) return false;
   const [, renames = {}] = operatorsOf(payload).find(([operator]) => operator === '$rename') ?? [];
   return Object.entries(renames).some(([from, to]) => places.touches(from) && !places.touches(String(to)));
+}
+
+/** By operators, not by a pipeline. */
+function isUpdate({ kind, payload }: Operation): boolean {
+  return kind === 'update' && !Array.isArray(payload);
 }
 
 function operatorsOf(update: unknown): [string, object][] {
