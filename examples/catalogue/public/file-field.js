@@ -111,22 +111,23 @@ export class FileField {
   }
 
   #show() {
-    const shown = this.#chosen ?? (this.#isRemoved ? null : this.#stored);
     const remove = find(this.#root, '.remove', HTMLButtonElement);
     remove.hidden = !this.#chosen && !this.#stored;
     remove.textContent = this.#removeText();
-    find(this.#root, 'label.button', HTMLElement).textContent = `${shown ? 'Replace' : 'Choose'} ${
-      shown ? 'the' : 'a'
-    } ${this.#what}`;
+    find(this.#root, 'label.button', HTMLElement).textContent = this.#chooseText();
     showText(find(this.#root, '.state', HTMLElement), this.#stateText());
     showText(find(this.#root, '.refusal', HTMLElement), this.#refusal);
     this.#input.ariaInvalid = this.isValid ? null : 'true';
-    this.#root.classList.toggle('filled', Boolean(shown));
     this.#showImage(this.#imageUrl());
   }
 
+  #chooseText() {
+    if (this.#chosen) return `Another ${this.#what}`;
+    return `${this.#stored && !this.#isRemoved ? 'Replace the' : 'Choose a'} ${this.#what}`;
+  }
+
   #removeText() {
-    if (this.#chosen) return this.#stored ? 'Keep the old one' : 'Remove it again';
+    if (this.#chosen) return this.#stored ? `Keep the old ${this.#what}` : `Add no ${this.#what}`;
     return this.#isRemoved ? `Keep the ${this.#what}` : `Remove the ${this.#what}`;
   }
 
