@@ -1,6 +1,7 @@
 export {
   Attachment,
   type AttachmentData,
+  type AttachmentFact,
   type AttachmentInput,
   type AttachOptions,
   attach,

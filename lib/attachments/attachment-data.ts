@@ -42,8 +42,8 @@ function toObject(value: unknown): JsonObject | null {
   );
 }
 
-function assertAttachmentData(data: JsonObject): asserts data is AttachmentData {
-  const { path, depot, id, files, filename, contentType, uploadedAt } = data;
+function assertAttachmentData(data: object): asserts data is AttachmentData {
+  const { path, depot, id, files, filename, contentType, uploadedAt } = data as Partial<AttachmentData>;
   const texts = [path, depot, id, filename, contentType, uploadedAt];
   const isComplete = texts.every(isText) && Array.isArray(files) && files.every(isText);
   if (!isComplete) throw new DepotError('INVALID_ATTACHMENT', `What the row holds is no attachment: ${path}`);

@@ -2,13 +2,19 @@ import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { Content, LocalPath } from '../contract/content.js';
 import { parseFilePath } from '../contract/file-path.js';
-import type { JsonValue, Metadata } from '../contract/metadata.js';
+import type { Metadata } from '../contract/metadata.js';
 import type { StorageDirectory } from '../contract/storage-directory.js';
 import type { StoredFile, StreamOptions } from '../contract/stored-file.js';
 import { DepotError } from '../errors.js';
 import { parseAttachmentData } from './attachment-data.js';
 import type { DerivedFile } from './filters.js';
 import { lateStream } from './late-stream.js';
+
+/**
+ * A JSON value, as the types of an attachment tell of it: not by a type that contains itself, since those of some ORMs
+ * take the types of columns apart, and would not come to an end.
+ */
+export type AttachmentFact = string | number | boolean | object | null;
 
 /** An attachment in its row: plain JSON. Files that filters have added stand beside these under their own names. */
 export interface AttachmentData {
@@ -27,8 +33,8 @@ export interface AttachmentData {
   readonly uploadedAt: string;
   /** Paths of all files that belong to the attachment, its own first. */
   readonly files: readonly string[];
-  readonly metadata?: Metadata | undefined;
-  readonly [name: string]: JsonValue | undefined;
+  readonly metadata?: Readonly<Record<string, AttachmentFact>> | undefined;
+  readonly [name: string]: AttachmentFact | undefined;
 }
 
 /** What may be said of content that is attached. */
@@ -156,7 +162,7 @@ export class Attachment {
   }
 
   /** Facts that the application or a filter has added. */
-  get metadata(): Metadata {
+  get metadata(): Readonly<Record<string, AttachmentFact>> {
     return this.data.metadata ?? {};
   }
 
