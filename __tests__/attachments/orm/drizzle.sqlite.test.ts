@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createClient } from '@libsql/client';
-import { eq, sql } from 'drizzle-orm';
+import { eq, inArray, relations, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/libsql';
+import { drizzle as drizzlePg } from 'drizzle-orm/node-postgres';
 import { type AnySQLiteColumn, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import pg from 'pg';
 import { attach } from '../../../lib/attachments/attachment.js';
 import {
   sqliteAttachment,
@@ -30,6 +32,11 @@ const documents = sqliteTable('documents', {
   folderId: integer('folder_id').references(() => folders.id, { onDelete: 'cascade' }),
 });
 
+const folderRelations = relations(folders, ({ many }) => ({ documents: many(documents) }));
+const documentRelations = relations(documents, ({ one }) => ({
+  folder: one(folders, { fields: [documents.folderId], references: [folders.id] }),
+}));
+
 const TABLES = [
   'CREATE TABLE folders (id integer PRIMARY KEY, name text NOT NULL, parent_id integer REFERENCES folders (id) ON DELETE CASCADE)',
   `CREATE TABLE documents (id integer PRIMARY KEY, name text NOT NULL UNIQUE, content text, photo text, pages text,
@@ -43,7 +50,7 @@ async function open() {
   const depot = new DepotManager();
   const storage = new MemoryStorage();
   depot.configure('default', storage);
-  const plain = drizzle(client);
+  const plain = drizzle(client, { schema: { folders, documents, folderRelations, documentRelations } });
   const db = withAttachments(plain, {
     depot,
     tables: { documents, folders },
@@ -253,10 +260,104 @@ describe('Drizzle on SQLite', () => {
     expect(await content('b')).toBe('2');
   });
 
-  test('refuses', async () => {
-    const { plain } = bench;
-    await expect(plain.insert(documents).values({ name: 'a', content: attach('1') })).rejects.toMatchObject({
-      code: 'ATTACHMENT_PENDING',
+  test('reads attachments of rows that belong to others', async () => {
+    const { db } = bench;
+    await db.insert(folders).values({ id: 1, name: 'x' });
+    const pages = [attach('1'), attach('2')];
+    await db.insert(documents).values({ name: 'a', content: attach('text'), pages, folderId: 1 });
+    const [folder] = await db.query.folders.findMany({ with: { documents: true } });
+    const [document] = folder?.documents ?? [];
+    expect((await document?.content?.buffer())?.toString()).toBe('text');
+    expect(document?.pages?.map((page) => page.size)).toEqual([1, 1]);
+    expect(document?.photo).toBe(null);
+  });
+
+  test('sees what a query that grows becomes', async () => {
+    const { db } = bench;
+    await db.insert(documents).values([
+      { name: 'a', content: attach('1') },
+      { name: 'b', content: attach('2') },
+    ]);
+    const removal = db.delete(documents).$dynamic();
+    removal.where(eq(documents.name, 'a'));
+    await removal;
+    expect(await content('b')).toBe('2');
+    const names = db.$with('names').as(db.select({ name: documents.name }).from(documents));
+    const named = sql`(select name from names)`;
+    await db
+      .with(names)
+      .update(documents)
+      .set({ content: attach('3') })
+      .where(inArray(documents.name, named));
+    expect(await content('b')).toBe('3');
+  });
+
+  test.each<[string, () => PromiseLike<unknown>]>([
+    ['SQL as a value', () => bench.db.insert(documents).values({ name: 'a', content: sql`'{}'` })],
+    ['SQL in an update', () => bench.db.update(documents).set({ content: sql`photo` })],
+    ['rows that are selected', () => bench.db.insert(documents).select(bench.db.select().from(documents))],
+    [
+      'an update with another table',
+      () =>
+        bench.db
+          .update(documents)
+          .set({ content: attach('1') })
+          .from(folders)
+          .where(eq(folders.id, 1)),
+    ],
+    [
+      'a conflict on columns that nobody has named',
+      () =>
+        bench.db
+          .insert(documents)
+          .values({ name: 'a', content: attach('1') })
+          .onConflictDoNothing(),
+    ],
+    [
+      'one file for several conflicts',
+      () =>
+        bench.db
+          .insert(documents)
+          .values([{ name: 'a' }, { name: 'b' }])
+          .onConflictDoUpdate({ target: documents.name, set: { content: attach('1') } }),
+    ],
+    ['a batch', async () => bench.db.batch([bench.db.delete(documents)])],
+    [
+      'a part of another statement',
+      () => bench.db.run(sql`with gone as (${bench.db.delete(documents).returning()}) select 1`),
+    ],
+  ])('refuses %s', async (_what, act) => {
+    await expect((async () => act())()).rejects.toMatchObject({ code: 'ATTACHMENT_UNSUPPORTED' });
+  });
+
+  test('refuses attachments that nobody would store', async () => {
+    const statement = bench.plain.insert(documents).values({ name: 'a', content: attach('1') });
+    await expect(statement).rejects.toMatchObject({ code: 'ATTACHMENT_PENDING' });
+  });
+
+  test('refuses tables that it does not know', () => {
+    const letters = sqliteTable('letters', {
+      id: integer('id').primaryKey(),
+      scan: sqliteAttachment('scan'),
     });
+    const insert = () => bench.db.insert(letters);
+    expect(insert).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
+  });
+
+  test.each<[string, object, object, string]>([
+    ['no attachments', { folders }, { folder: 'x' }, 'INVALID_OPTION'],
+    ['no folder', { documents }, {}, 'INVALID_OPTION'],
+  ])('refuses options with %s', (_what, tables, journal, code) => {
+    const options = { depot: new DepotManager(), tables: { ...tables }, journal };
+    expect(() => withAttachments(bench.plain, options)).toThrow(expect.objectContaining({ code }));
+  });
+
+  test.each<[string, object, string]>([
+    ['what is no database', {}, 'UNSUPPORTED'],
+    ['PostgreSQL without a pool', drizzlePg(new pg.Client()), 'INVALID_OPTION'],
+    ['a pool of one connection', drizzlePg(new pg.Pool({ max: 1 })), 'INVALID_OPTION'],
+  ])('refuses %s', (_what, db, code) => {
+    const options = { depot: new DepotManager(), tables: { documents } };
+    expect(() => withAttachments(db, options)).toThrow(expect.objectContaining({ code }));
   });
 });
