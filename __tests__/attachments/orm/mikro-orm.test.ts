@@ -166,6 +166,40 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
     await bench.expectEven(2);
   });
 
+  test('takes no text that a client may have sent', async () => {
+    bench = await open();
+    await bench.create('a');
+    const [path] = await bench.files();
+    const text = JSON.stringify({ path, depot: 'default', id: 'x', filename: 'x', files: [path] });
+    const { em } = bench;
+    const document = await em.findOneOrFail(bench.Document, { name: 'a' });
+    const acts = [
+      () => em.insert(bench.Document, { name: 'b', photo: text }),
+      () => em.insert(em.create(bench.Document, { name: 'b', photo: text }, { persist: false })),
+      () => em.nativeUpdate(bench.Document, {}, { photo: text }),
+      () => em.nativeUpdate(bench.Document, {}, { pages: [text] }),
+      () => em.nativeUpdate(bench.Document, {}, { pages: `[${text}]` }),
+      () => em.assign(document, { photo: text }) && em.flush(),
+      () => em.assign(document, { photo: JSON.parse(text) }) && em.flush(),
+      () => em.assign(document, { photo: null, pages: [text] }) && em.flush(),
+    ];
+    for (const act of acts) await expect(act()).rejects.toMatchObject({ code: 'INVALID_CONTENT' });
+    expect(await bench.textOf('a')).toBe('a');
+    await bench.expectEven(1);
+  });
+
+  test('nothing is changed by an entity that is read by its constructor', async () => {
+    bench = await open({ forceEntityConstructor: true });
+    await bench.create('a');
+    const files = await bench.files();
+    const { em } = bench;
+    await em.find(bench.Document, {});
+    await em.flush();
+    expect(await bench.files()).toEqual(files);
+    expect(em.getUnitOfWork().getChangeSets()).toEqual([]);
+    await bench.expectEven(1);
+  });
+
   test('is found by what its JSON says', async () => {
     bench = await open();
     const { em } = bench;

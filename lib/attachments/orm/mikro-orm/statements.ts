@@ -185,10 +185,13 @@ export class AttachmentStatements {
       const { name, type } = property;
       const value = row[name];
       if (value === undefined || value === null) continue;
-      const held = await this.#hold(work, value, property, assignment);
+      const isRead = !convertCustomTypes && typeof value === 'string';
+      const held = isRead
+        ? this.#reader.attachmentsIn(value, type.isList)
+        : await this.#hold(work, value, property, assignment);
       assignment.attachments.push(...held);
-      const given = type.isList ? held : (held[0] ?? null);
-      data[name] = convertCustomTypes ? given : type.convertToDatabaseValue(given);
+      const given = type.isList ? held : held[0];
+      data[name] = convertCustomTypes ? given : type.toText(given);
     }
     return assignment;
   }
@@ -206,8 +209,6 @@ export class AttachmentStatements {
       uploads.push(value);
       return held;
     }
-    // The text of what the entity has read from its row.
-    if (typeof value === 'string') return this.#reader.attachmentsIn(value, type.isList);
     const values = type.isList && Array.isArray(value) ? value : [value];
     const held = await settleAll(values.map((one) => work.files.store(type.toField(), one)));
     const attachments = held.filter((attachment) => attachment !== null);

@@ -1,4 +1,4 @@
-import { JsonType, type Platform, p } from '@mikro-orm/core';
+import { JsonType, type Platform, p, type TransformContext } from '@mikro-orm/core';
 import { DepotError } from '../../../errors.js';
 import { Attachment, type AttachmentData } from '../../attachment.js';
 import { type AttachmentField, type AttachmentFieldOptions, attachmentField } from '../../field.js';
@@ -37,8 +37,20 @@ export class AttachmentType extends JsonType {
   }
 
   /** What is not saved yet stays as it is until it is stored. */
-  override convertToDatabaseValue(value: unknown): string | null {
-    return toText(value);
+  override convertToDatabaseValue(
+    value: unknown,
+    platform: Platform,
+    context?: TransformContext,
+  ): string | null {
+    if (value === null || value === undefined) return value as null;
+    if (context?.mode === 'query') return super.convertToDatabaseValue(value, platform, context);
+    return this.toText(context?.mode === 'hydration' ? this.convertToJSValue(value, platform) : value);
+  }
+
+  /** The JSON of what is stored; all else as it is, and in no case as a text, which only rows have. */
+  toText(value: unknown): string {
+    const data = storedData(value);
+    return data ? JSON.stringify(data) : notYet(value);
   }
 
   override convertToJSValue(value: unknown, platform: Platform): unknown {
@@ -59,10 +71,9 @@ export class AttachmentType extends JsonType {
 export class AttachmentListType extends AttachmentType {
   override readonly isList: boolean = true;
 
-  override convertToDatabaseValue(value: unknown): string | null {
-    if (!Array.isArray(value)) return toText(value);
-    const data = value.map(storedData);
-    return data.includes(undefined) ? notYet(value) : JSON.stringify(data);
+  override toText(values: unknown): string {
+    const data = Array.isArray(values) ? values.map(storedData) : [undefined];
+    return data.includes(undefined) ? notYet(values) : JSON.stringify(data);
   }
 
   override convertToJSValue(value: unknown, platform: Platform): unknown {
@@ -99,17 +110,11 @@ function readValue(value: unknown, platform: Platform): Attachment | null {
   throw new DepotError('INVALID_OPTION', 'Attachments are read after useAttachments(orm, { depot })');
 }
 
-function toText(value: unknown): string | null {
-  if (value === null || value === undefined || typeof value === 'string') return value as string | null;
-  const data = storedData(value);
-  return data ? JSON.stringify(data) : notYet(value);
-}
-
 function storedData(value: unknown): AttachmentData | undefined {
   return value instanceof Attachment ? (value.toJSON() ?? undefined) : undefined;
 }
 
-/** MikroORM hands it on to the driver, where it is stored. */
+/** MikroORM hands it on to the driver, where it is stored. A text becomes an object, which is refused there. */
 function notYet(value: unknown): string {
-  return value as string;
+  return Object(value);
 }
