@@ -206,6 +206,14 @@ export class Attachment {
     return 'data' in this.#state ? this.#state.data : null;
   }
 
+  /**
+   * What drivers of MongoDB store in the row. One that is pending is none: its row would have no file.
+   * @throws DepotError `ATTACHMENT_PENDING`
+   */
+  toBSON(): AttachmentData {
+    return this.data;
+  }
+
   get #stored(): StoredState {
     if ('data' in this.#state) return this.#state;
     throw new DepotError('ATTACHMENT_PENDING', 'The attachment is not saved yet: it has content only');

@@ -6,6 +6,7 @@ import { Attachment, attach } from '../../../lib/attachments/attachment.js';
 import type { AttachmentFilter } from '../../../lib/attachments/filters.js';
 import { type MongooseAttachments, mongooseAttachments } from '../../../lib/attachments/orm/mongoose.js';
 import { DepotManager } from '../../../lib/depot/manager.js';
+import { MemoryStorage } from '../../../lib/storages/memory.js';
 import { describeWith, startMongoServer } from '../../support/servers/index.js';
 
 /** Adds a file, as thumbnails do. */
@@ -512,4 +513,87 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       await expectExact(2);
     });
   });
+
+  describe('connections', () => {
+    test('that know nothing of attachments cannot save them', async () => {
+      const other = connection.useDb(`other-${randomUUID()}`);
+      const Product = other.model('Product', productModel().schema);
+      await expect(Product.create({ name: 'a', photo: attach(bytes('1')) })).rejects.toMatchObject({
+        code: 'ATTACHMENT_PENDING',
+      });
+      await expectExact(0);
+      await Product.create({ name: 'b' });
+      expect(await Product.countDocuments()).toBe(1);
+      await other.dropDatabase();
+    });
+
+    test('may be opened after the models are made', async () => {
+      const late = mongoose.createConnection();
+      const own = mongooseAttachments(late, { depot });
+      const Late = late.model('Late', Schema.create({ photo: own.attachment() }));
+      const creating = Late.create({ photo: attach(bytes('1')) });
+      const deleting = creating.then((one) => Late.deleteOne({ _id: one.id }));
+      await late.openUri(server.url, { dbName: `late-${randomUUID()}` });
+      expect((await creating).photo?.isStored).toBe(true);
+      expect(await deleting).toMatchObject({ deletedCount: 1 });
+      await own.close();
+      await expectExact(0);
+      await late.dropDatabase();
+      await late.close();
+    });
+
+    test('to sessions without a transaction see what they have written', async () => {
+      const Product = productModel();
+      const session = await connection.startSession();
+      const product = new Product({ name: 'a', photo: attach(bytes('1')) });
+      await product.save({ session });
+      product.photo = attach(bytes('2'));
+      await product.save({ session });
+      const found = await Product.findOne({ name: 'a' }).session(session).orFail();
+      expect(String(await found.photo?.buffer())).toBe('2');
+      await found.deleteOne({ session });
+      await session.endSession();
+      await expectExact(0);
+    });
+  });
 });
+
+await describeWith(
+  'mongoose, on a single server',
+  [() => startMongoServer({ replicaSet: false })],
+  (server) => {
+    test('files follow each statement', async () => {
+      const connection = await mongoose
+        .createConnection(server.directUrl, { dbName: `single-${randomUUID()}` })
+        .asPromise();
+      const storage = new MemoryStorage();
+      const depot = new DepotManager();
+      depot.configure('default', storage);
+      const attachments = mongooseAttachments(connection, { depot });
+      const { attachment } = attachments;
+      const Item = connection.model('Item', Schema.create({ photo: attachment(), pages: [attachment()] }));
+      const count = async () => {
+        await attachments.idle();
+        return (await Readable.from(storage.list()).toArray()).length;
+      };
+      const item = await Item.create({
+        photo: attach(bytes('1')),
+        pages: [attach(bytes('2')), attach(bytes('3'))],
+      });
+      expect(await count()).toBe(3);
+      item.photo = attach(bytes('4'));
+      item.pages.pop();
+      await item.save();
+      expect(await count()).toBe(2);
+      await Item.updateOne({ _id: item.id }, { $unset: { photo: 1 } });
+      expect(await count()).toBe(1);
+      await Item.deleteMany({});
+      expect(await count()).toBe(0);
+      const notes = connection.collection('depot_intents');
+      expect(await notes.find({ state: { $ne: 'places' } }).toArray()).toEqual([]);
+      await attachments.close();
+      await connection.dropDatabase();
+      await connection.close();
+    });
+  },
+);

@@ -53,6 +53,9 @@ const PLACES = 'places/';
 /** Numbers of rows that are read at once where each must be looked through. */
 const BATCH_SIZE = 500;
 
+/** Whatever the application reads from: a secondary may not have heard of a row yet. */
+const CURRENT = { readPreference: 'primary' } as const;
+
 async function refersTo(rows: mongo.Collection, places: Note['paths'], path: string): Promise<boolean> {
   if (places.includes(ANYWHERE)) return hasRowWith(rows, path);
   const conditions = places.flatMap((place) => [
@@ -60,11 +63,13 @@ async function refersTo(rows: mongo.Collection, places: Note['paths'], path: str
     { [`${place}.path`]: path },
     { [place]: { $regex: escaped(path) } },
   ]);
-  return (await rows.findOne({ $or: conditions }, { projection: { _id: 1 } })) !== null;
+  const options = { projection: { _id: 1 }, ...CURRENT } as const;
+  return (await rows.findOne({ $or: conditions }, options)) !== null;
 }
 
 async function hasRowWith(rows: mongo.Collection, path: string): Promise<boolean> {
-  for await (const row of rows.find({}, { batchSize: BATCH_SIZE })) if (mentions(row, path)) return true;
+  for await (const row of rows.find({}, { batchSize: BATCH_SIZE, ...CURRENT }))
+    if (mentions(row, path)) return true;
   return false;
 }
 

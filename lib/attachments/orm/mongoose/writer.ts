@@ -81,6 +81,7 @@ export class Writer {
    */
   async #inOwnTransaction(attached: AttachedCall): Promise<unknown> {
     const session = await this.#context.connection.startSession();
+    follow(session, attached.call.options.session);
     const transaction = new MongoTransaction(session);
     const work = new Work(this.#context.attachments.begin(transaction), transaction);
     let tries = 0;
@@ -94,6 +95,7 @@ export class Writer {
     try {
       await this.#storeNew(attached, work);
       const result = await session.withTransaction(attempt, transactionOptions(attached.call.options));
+      follow(attached.call.options.session, session);
       await work.unit.settle('committed');
       return result;
     } catch (error) {
@@ -229,6 +231,11 @@ function restart(work: Work): void {
 
 function pathsIn(rows: readonly AttachedRow[]): Set<string> {
   return new Set(rows.flatMap(({ attachments }) => [...attachments.values()].map(({ path }) => path)));
+}
+
+/** What is done in a session sees what was done in another (causal consistency). */
+function follow(session: ClientSession | null | undefined, earlier: ClientSession | null | undefined): void {
+  if (session && earlier?.operationTime) session.advanceOperationTime(earlier.operationTime);
 }
 
 /** On the very row that was looked at: others may fit its filter too. */
