@@ -1,5 +1,5 @@
 import { type Recovery, totalRecovery } from '../contract/recovery.js';
-import { isAbandoned } from '../internal/owner.js';
+import { FOREIGN_OWNER_PATIENCE, isAbandoned } from '../internal/owner.js';
 import type { Intent, IntentJournal } from './journal/journal.js';
 
 /** What the recovery needs of the attachments. */
@@ -22,7 +22,7 @@ const BATCH = 100;
 export async function recover(desk: RecoveryDesk): Promise<Recovery> {
   const recoveries: Recovery[] = [];
   for await (const batch of batchesOf(abandoned(desk))) recoveries.push(await settle(desk, batch));
-  await desk.journal.purge(new Date(Date.now() - desk.grace));
+  await desk.journal.purge(new Date(Date.now() - Math.max(desk.grace, FOREIGN_OWNER_PATIENCE)));
   return totalRecovery(recoveries);
 }
 

@@ -52,6 +52,16 @@ describe('file journal', () => {
     expect(await standingIds(journal)).toEqual([]);
   });
 
+  test('goes on when its log was taken for abandoned', async () => {
+    const [one, other] = [intent('upload', 'default/a'), intent('upload', 'default/b')];
+    await journal.announce([one]);
+    await journal.forget([one]);
+    const [log = ''] = await logs();
+    await rm(log);
+    await journal.announce([other]);
+    expect(await standingIds(journal)).toEqual(idsOf(other));
+  });
+
   test('a line that its writer died in is none, and the next one counts', async () => {
     const [one, other] = [intent('upload', 'default/a'), intent('upload', 'default/b')];
     await journal.announce([one]);

@@ -183,6 +183,18 @@ function journalTests(dialect: 'postgres' | 'sqlite', open: () => Promise<TestDa
       await another.close();
     }));
 
+  test('what somebody else has settled meanwhile is not owed', () =>
+    withJournal(async (journal, database) => {
+      const upload = intent('upload', 'default/a');
+      await journal.announce([upload]);
+      await database.transaction((executor) => journal.record({ keep: [upload], condemn: [] }, executor));
+      const another = new SqlJournal({ dialect, ...database });
+      expect(await another.standing([upload])).toEqual([]);
+      await another.forget([upload]);
+      await another.close();
+      expect(await journal.standing([upload])).toEqual([]);
+    }));
+
   test('purge removes old marks, except of uploads that stand', () =>
     withJournal(async (journal, { outside, transaction }) => {
       const [claimed, kept] = [intent('upload', 'default/a'), intent('upload', 'default/b')];

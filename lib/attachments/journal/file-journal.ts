@@ -155,7 +155,7 @@ class OwnLog {
   #write(line: Line): Promise<void> {
     return this.#turns.run('', async () => {
       const text = toText(line);
-      await (await this.#open()).appendFile(text);
+      await (await this.#openThere()).appendFile(text);
       this.#size += text.length;
     });
   }
@@ -166,6 +166,16 @@ class OwnLog {
       await (await this.#open()).truncate(0);
       this.#size = 0;
     });
+  }
+
+  /** On another machine, a log that was not written for long is taken for abandoned, and is removed if it is empty. */
+  async #openThere(): Promise<FileHandle> {
+    const file = await this.#open();
+    if ((await file.stat()).nlink > 0) return file;
+    this.#file = undefined;
+    this.#size = 0;
+    await file.close();
+    return this.#open();
   }
 
   #open(): Promise<FileHandle> {

@@ -93,7 +93,21 @@ export class SqlJournal implements IntentJournal<SqlExecutor> {
     await this.#rows.insert(uploads.map((intent) => toMark(intent, 'claimed')));
     const states = await this.#rows.statesOf(intents.map(decisiveId));
     const owed: RowState[] = ['claimed', 'delete'];
-    return intents.filter((intent) => owed.some((state) => states.get(decisiveId(intent)) === state));
+    const standing = intents.filter((intent) =>
+      owed.some((state) => states.get(decisiveId(intent)) === state),
+    );
+    const announced = await this.#announcedOf(standing.filter(isUpload));
+    return standing.filter((intent) => !isUpload(intent) || announced.has(intent.id));
+  }
+
+  /** Who settles them at the same time forgets them, and then the marks: a claim that comes later says nothing. */
+  async #announcedOf(uploads: readonly Intent[]): Promise<Set<string>> {
+    const ids = uploads.map(({ id }) => id);
+    if (!this.#isSqlite) return new Set((await this.#rows.statesOf(ids)).keys());
+    const announced = new Set<string>();
+    if (ids.length === 0) return announced;
+    for await (const { id } of this.#announcements.entries()) announced.add(id);
+    return announced;
   }
 
   /** Announcements first: a mark without one says nothing, one without its mark would have to be asked about. */
