@@ -1,4 +1,3 @@
-import { dirname, join } from 'node:path';
 import type { DataSource } from 'typeorm';
 import { type AttachmentOptions, Attachments, type Recovery } from '../attachments.js';
 import type { IntentJournal } from '../journal/journal.js';
@@ -16,8 +15,8 @@ export interface TypeOrmAttachmentOptions extends AttachmentOptions {
   /** Name of the journal's table; it is made where it is missing. @default 'depot_intents', in the data source's schema */
   readonly table?: string | undefined;
   /**
-   * With SQLite: a folder on this machine for what must be noted down while a transaction is open.
-   * @default `depot-intents` beside the database; `./var/depot-intents` for one in memory
+   * With SQLite: a folder on this machine, for this database alone, for what must be noted down while a transaction is
+   * open. @default the name of the database file, with `.depot-intents` at its end; `./var/depot-intents` in memory
    */
   readonly journalPath?: string | undefined;
   /** A journal in place of the one in the database. */
@@ -79,7 +78,7 @@ function defaultTable({ options }: DataSource): string | undefined {
 
 function besideDatabase({ options: { database } }: DataSource): string {
   const isFile = typeof database === 'string' && database !== ':memory:' && database !== '';
-  return isFile ? join(dirname(database), 'depot-intents') : './var/depot-intents';
+  return isFile ? `${database}.depot-intents` : './var/depot-intents';
 }
 
 /** Rows that are deleted softly refer to their files too. */

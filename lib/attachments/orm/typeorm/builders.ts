@@ -200,11 +200,18 @@ async function doomed(
   queryRunner: QueryRunner,
   metadata: EntityMetadata,
   where: Where,
+  seen = new Set<string>(),
 ): Promise<Attachment[]> {
   const fields = following.fields.of(metadata);
   const cascades = following.fields.cascadesFrom(metadata);
-  const keys = cascades.flatMap(({ referencedColumnNames }) => referencedColumnNames);
-  const rows = await lockedRows(queryRunner, metadata, fields, where, keys);
+  const primaryKey = metadata.primaryColumns.map(({ databaseName }) => databaseName);
+  const keys = [...primaryKey, ...cascades.flatMap(({ referencedColumnNames }) => referencedColumnNames)];
+  const found = await lockedRows(queryRunner, metadata, fields, where, keys);
+  // Rows may refer to each other in a circle.
+  const rows = found.filter((row) => {
+    const name = JSON.stringify([metadata.name, ...primaryKey.map((key) => String(row[key]))]);
+    return !seen.has(name) && seen.add(name);
+  });
   const attachments = rows.flatMap((row) => fields.flatMap((field) => field.attachmentsIn(row)));
   for (const cascade of cascades)
     for (const part of partsOf(rows))
@@ -214,6 +221,7 @@ async function doomed(
           queryRunner,
           cascade.child,
           whereRefers(queryRunner.dataSource, cascade, part),
+          seen,
         )),
       );
   return attachments;

@@ -68,17 +68,23 @@ export class FieldMap {
   }
 
   /** Foreign keys by which the database deletes rows with attachments, or others that lead to such, with a row of these. */
-  cascadesFrom(metadata: EntityMetadata, seen: ReadonlySet<EntityMetadata> = new Set()): Cascade[] {
-    if (seen.has(metadata)) return [];
-    const passed = new Set([...seen, metadata]);
+  cascadesFrom(metadata: EntityMetadata): Cascade[] {
+    return this.#allCascadesFrom(metadata).filter(({ child }) => this.#losesFiles(child));
+  }
+
+  /** Whether files go with rows of an entity, its own or those of rows that go with them. */
+  #losesFiles(metadata: EntityMetadata, seen = new Set<EntityMetadata>()): boolean {
+    if (seen.has(metadata)) return false;
+    seen.add(metadata);
+    const isLost = ({ child }: Cascade) => this.#losesFiles(child, seen);
+    return this.of(metadata).length > 0 || this.#allCascadesFrom(metadata).some(isLost);
+  }
+
+  #allCascadesFrom({ tablePath }: EntityMetadata): Cascade[] {
     return this.#dataSource.entityMetadatas.flatMap((child) =>
       child.foreignKeys
-        .filter(
-          (key) =>
-            key.onDelete === 'CASCADE' && key.referencedEntityMetadata.tablePath === metadata.tablePath,
-        )
-        .map(({ columnNames, referencedColumnNames }) => ({ child, columnNames, referencedColumnNames }))
-        .filter(() => this.of(child).length > 0 || this.cascadesFrom(child, passed).length > 0),
+        .filter((key) => key.onDelete === 'CASCADE' && key.referencedEntityMetadata.tablePath === tablePath)
+        .map(({ columnNames, referencedColumnNames }) => ({ child, columnNames, referencedColumnNames })),
     );
   }
 }
