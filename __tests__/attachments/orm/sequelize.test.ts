@@ -86,6 +86,18 @@ function testModels(open: (more?: Options) => Promise<Bench>): void {
   const photoOf = (model: Model | null) => model?.get('photo') as Attachment | null;
   const textOf = async (model: Model | null) => (await photoOf(model)?.buffer())?.toString();
 
+  test('names of a client do not reach into an attachment', async () => {
+    bench = await open();
+    const document = await bench.Document.create({ name: 'a', photo: attach(BYTES), pages: [attach('1')] });
+    const other = await bench.Document.create({ name: 'b', photo: attach(BYTES) });
+    const { path } = photoOf(other) as Attachment;
+    const found = await bench.Document.findByPk(document.get('id') as number);
+    await found?.update({ 'photo.files': [path], 'photo.filename': 'c.html', 'pages.0.files': [path] });
+    await bench.expectEven(3);
+    await bench.Document.destroy({ where: { name: 'a' } });
+    await bench.expectEven(1);
+  });
+
   test('a value is what it was given until it is saved, and shown as null', async () => {
     bench = await open();
     const photo = attach(BYTES);

@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Model, QueryInterface } from 'sequelize';
 import { DepotError } from '../../../errors.js';
 import type { Attachment } from '../../attachment.js';
-import { type AttachmentColumn, attachmentColumns, storedPath, valuesOf } from './columns.js';
+import { type AttachmentColumn, attachmentColumns, storedPath, toData, valuesOf } from './columns.js';
 import {
   type AnyModel,
   type OpenTransaction,
@@ -86,14 +87,14 @@ export class AttachmentStatements {
       const found = await this.#reader.find(model, { table, where, transaction });
       const old = this.#reader.attachmentsOf(found, columns);
       const isThere = found.rows.length > 0;
-      if (isThere) refuseForeign(files, old);
       // What the model makes of a row that is gone is its own business.
-      const changes = isThere ? { ...values, ...stored } : without(values, columns);
+      const held = isThere ? this.#asHeld(found, columns, stored, files) : stored;
+      const changes = isThere ? { ...values, ...held } : without(values, columns);
       const result = isEmpty(changes)
         ? [instance, 0]
         : await this.#target.update(instance, table, changes, where, { ...options, transaction });
-      await work.unit.remove(...(isThere ? unused(old, stored) : files.stored));
-      assign(instance, columns, stored);
+      await work.unit.remove(...(isThere ? unused(old, held) : files.stored));
+      assign(instance, columns, held);
       return result;
     });
   }
@@ -239,6 +240,23 @@ export class AttachmentStatements {
     return result;
   }
 
+  /**
+   * What stays is what the row has: Sequelize lets names such as `photo.files`, which a client may have sent, change what
+   * was read from it.
+   */
+  #asHeld(found: Rows, columns: readonly AttachmentColumn[], stored: Values, { kept }: NewFiles): Values {
+    const entries = columns.map((one) => {
+      const held = new Map(this.#reader.attachmentsOf(found, [one]).map((old) => [old.path, old]));
+      const own = (value: unknown) => {
+        const path = storedPath(value);
+        return path !== undefined && kept.includes(path) ? dataOf(held.get(path), value) : value;
+      };
+      const value = stored[one.column];
+      return [one.column, Array.isArray(value) ? value.map(own) : own(value)];
+    });
+    return Object.fromEntries(entries);
+  }
+
   /** As an upsert answers. */
   async #insertNew(
     instance: Model,
@@ -309,9 +327,9 @@ function unused(old: readonly Attachment[], stored: Values): Attachment[] {
   return old.filter(({ path }) => !paths.has(path));
 }
 
-function refuseForeign({ kept }: NewFiles, old: readonly Attachment[]): void {
-  const paths = new Set(old.map(({ path }) => path));
-  if (kept.every((path) => paths.has(path))) return;
+/** The very value, if nothing of it was changed. */
+function dataOf(held: Attachment | undefined, value: unknown): unknown {
+  if (held) return isDeepStrictEqual(value, held.data) ? value : toData(held);
   throw new DepotError('ATTACHMENT_CONFLICT', 'The attachment was replaced by somebody else: reload the row');
 }
 
