@@ -24,7 +24,8 @@ export interface ServeOptions {
   readonly redirect?: boolean | undefined;
   /**
    * The backend is asked for each request that is sent on. Without it, what was found out is used for 10 seconds: for so
-   * long clients may be sent to a file that another process has deleted or replaced. @default false
+   * long clients may be sent to a file that another process has deleted or replaced, and `authorize` sees it as it was.
+   * @default false
    */
   readonly verify?: boolean | undefined;
   /** Has a proxy in front send the files of storages that keep them on this machine. @default none: we send them */
