@@ -332,6 +332,22 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
     await bench.expectEven(0);
   });
 
+  test('flushes without transactions', async () => {
+    bench = await open({ implicitTransactions: false });
+    await bench.create('a', 'b', 'c');
+    const { em } = bench;
+    const [first, second] = await em.find(bench.Document, {}, { orderBy: { name: 'asc' } });
+    if (first) first.photo = attach('new');
+    if (second) em.remove(second);
+    await em.flush();
+    expect((first?.photo as Attachment).isStored).toBe(true);
+    await bench.expectEven(2);
+    if (first) first.name = 'c';
+    if (first) first.photo = attach('refused');
+    await expect(em.flush()).rejects.toThrow();
+    await bench.expectEven(2);
+  });
+
   test('the schema can be updated', async () => {
     bench = await open();
     await bench.create('a');

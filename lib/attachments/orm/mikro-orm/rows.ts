@@ -69,8 +69,8 @@ export class RowReader {
     const found: Rows[] = [];
     for (const cascade of this.#cascades(parents.meta)) {
       if (parents.rows.length === 0 || !this.losesFiles(cascade.meta)) continue;
-      const [key = ''] = cascade.referred;
-      const where = { [cascade.property]: { $in: parents.rows.map((row) => row[key]) } };
+      const keys = parents.rows.map((row) => keyIn(row, cascade.referred));
+      const where = { [cascade.property]: { $in: keys } };
       const { meta, rows } = await this.find(cascade.meta, where, ctx);
       const children = { meta, rows: rows.filter((row) => isFirst(seen, meta, row)) };
       if (children.rows.length > 0) found.push(children, ...(await this.findBelow(children, ctx, seen)));
@@ -124,9 +124,14 @@ export class RowReader {
     return false;
   }
 
-  /** Names of properties: keys, and attachments. */
+  /** Names of properties: keys, also those that others refer to, and attachments. */
   #propertiesOf(meta: Meta): Set<string> {
-    return new Set([...meta.primaryKeys, ...attachmentProperties(meta).map(({ name }) => name)]);
+    const referred = new Set(this.#cascades(meta).flatMap((cascade) => cascade.referred));
+    const keys = meta.props.filter(({ fieldNames = [] }) =>
+      fieldNames.some((column) => referred.has(column)),
+    );
+    const attachments = attachmentProperties(meta);
+    return new Set([...meta.primaryKeys, ...[...keys, ...attachments].map(({ name }) => name)]);
   }
 
   /** Foreign keys with `ON DELETE CASCADE` that refer to the entity's table. */
@@ -160,6 +165,12 @@ export function keysOf({ meta, rows }: Rows): object {
   return {
     $or: rows.map((row) => Object.fromEntries(meta.primaryKeys.map((name) => [name, columnOf(row, name)]))),
   };
+}
+
+/** As a condition has it: several columns are a tuple. */
+function keyIn(row: Row, columns: readonly string[]): unknown {
+  const values = columns.map((column) => row[column]);
+  return values.length === 1 ? values[0] : values;
 }
 
 function nameOf(meta: Meta, row: Row): string {

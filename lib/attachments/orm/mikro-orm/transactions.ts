@@ -13,7 +13,6 @@ export class TransactionFiles {
   readonly #asked = deferred<void>();
   /** Stored for statements that were not done yet. */
   readonly #unused = new Set<Attachment>();
-  #isAsked = false;
 
   constructor(attachments: Attachments<SqlExecutor>, connection: SqlConnection) {
     const place = async () => ({ connection, ctx: await this.context() });
@@ -25,12 +24,7 @@ export class TransactionFiles {
     return this.#asked.promise;
   }
 
-  get isAsked(): boolean {
-    return this.#isAsked;
-  }
-
   context(): Promise<Context> {
-    this.#isAsked = true;
     this.#asked.resolve();
     return this.#opened.promise;
   }
