@@ -61,7 +61,9 @@ export function valuesOf(req) {
 
 /** @param {Record<string, unknown>} [body] */
 function textsOf(body = {}) {
-  const textOf = (/** @type {unknown} */ value) => (typeof value === 'string' ? value.trim() : '');
+  // Forms have CR LF for line breaks (https://html.spec.whatwg.org/#constructing-the-form-data-set).
+  const textOf = (/** @type {unknown} */ value) =>
+    typeof value === 'string' ? value.replaceAll('\r\n', '\n').trim() : '';
   return { name: textOf(body.name), description: textOf(body.description), price: textOf(body.price) };
 }
 

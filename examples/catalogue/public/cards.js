@@ -136,9 +136,9 @@ function fillSheet(link, name, sheet) {
   if (!sheet) return;
   link.href = `${sheet.url}?download`;
   link.title = sheet.filename;
-  link.ariaLabel = `Data sheet of ${name}: ${sheet.filename}`;
-  const size = sheet.size === undefined ? '' : ` (${formatSize(sheet.size)})`;
-  find(link, 'span', HTMLElement).textContent = `Data sheet${size}`;
+  const text = sheet.size === undefined ? 'Data sheet' : `Data sheet (${formatSize(sheet.size)})`;
+  find(link, 'span', HTMLElement).textContent = text;
+  link.ariaLabel = `${text} of ${name}: ${sheet.filename}`;
 }
 
 /**

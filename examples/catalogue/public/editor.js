@@ -12,6 +12,7 @@ import { explain, explainFile } from './format.js';
 export class Editor {
   #dialog = find(document, '#editor', HTMLDialogElement);
   #form = find(this.#dialog, 'form', HTMLFormElement);
+  #cancel = find(this.#dialog, '#cancel', HTMLButtonElement);
   #save = find(this.#dialog, '#save', HTMLButtonElement);
   #progress = find(this.#dialog, '#progress', HTMLProgressElement);
   #refusal = find(this.#dialog, '#refusal', HTMLElement);
@@ -34,7 +35,8 @@ export class Editor {
       event.preventDefault();
       this.#submit();
     });
-    find(this.#dialog, '#cancel', HTMLElement).addEventListener('click', () => this.#dialog.close());
+    this.#cancel.addEventListener('click', () => this.#dialog.close());
+    this.#dialog.addEventListener('cancel', (event) => this.#cancel.disabled && event.preventDefault());
     this.#dialog.addEventListener('close', () => this.#saving?.abort());
     this.#acceptDrops();
   }
@@ -76,22 +78,25 @@ export class Editor {
     if (refused) return refused.focus();
     showText(this.#refusal);
     this.#saving = new AbortController();
+    this.#setBusy(true);
+    const { signal } = this.#saving;
+    const onProgress = (/** @type {number} */ share) => this.#showProgress(share);
     const product = this.#product;
     try {
-      this.#setBusy(true);
-      const saved = await saveProduct(product, this.#content(), {
-        signal: this.#saving.signal,
-        onProgress: (share) => this.#showProgress(share),
-      });
-      this.#saving = undefined;
+      const saved = await saveProduct(product, this.#content(), { signal, onProgress });
+      this.#endSaving();
       this.#dialog.close();
       this.#onSaved(saved, product === undefined);
     } catch (error) {
-      this.#fail(error);
-    } finally {
-      this.#saving = undefined;
-      this.#setBusy(false);
+      this.#endSaving();
+      if (signal.aborted) this.#onGivenUp();
+      else this.#showRefusal(error instanceof RequestError ? error.problem : {});
     }
+  }
+
+  #endSaving() {
+    this.#saving = undefined;
+    this.#setBusy(false);
   }
 
   #content() {
@@ -105,25 +110,31 @@ export class Editor {
   #setBusy(isBusy) {
     this.#save.disabled = isBusy;
     this.#save.textContent = isBusy ? 'Saving…' : 'Save';
+    this.#cancel.disabled = false;
     this.#progress.hidden = !isBusy || !this.#files.some((field) => field.hasChosen);
     this.#progress.value = 0;
   }
 
-  /** @param {number} share of what is to be sent; when all is sent, the server has its work to do */
+  /**
+   * When all is sent, the server has its work to do, and cannot be kept from it.
+   * @param {number} share of what is to be sent
+   */
   #showProgress(share) {
+    this.#cancel.disabled = share === 1;
     if (share < 1) this.#progress.value = share;
     else this.#progress.removeAttribute('value');
   }
 
-  /** @param {unknown} error */
-  #fail(error) {
-    if (this.#saving?.signal.aborted) return this.#onGivenUp();
-    const problem = error instanceof RequestError ? error.problem : {};
+  /**
+   * Beside the file that it is about, if it is about one.
+   * @param {import('./format.js').Problem} problem
+   */
+  #showRefusal(problem) {
     const refusal = explainFile(problem, this.#limits);
     const field = this.#files.find(({ name }) => name === refusal?.field);
-    if (!field) return showText(this.#refusal, refusal?.message ?? explain(problem));
-    field.refuse(refusal?.message ?? '');
-    field.focus();
+    if (field) field.refuse(refusal?.message ?? '');
+    else showText(this.#refusal, refusal?.message ?? explain(problem));
+    (field ?? this.#save).focus();
   }
 
   /** A picture that is dropped is the photo; what is anything else is the data sheet. */
