@@ -116,7 +116,9 @@ export class FileField {
     remove.textContent = this.#removeText();
     find(this.#root, 'label.button', HTMLElement).textContent = this.#chooseText();
     showText(find(this.#root, '.state', HTMLElement), this.#stateText());
-    showText(find(this.#root, '.refusal', HTMLElement), this.#refusal);
+    const refusal = find(this.#root, '.refusal', HTMLElement);
+    showText(refusal, this.#refusal);
+    if (this.#refusal) refusal.scrollIntoView({ block: 'nearest' });
     this.#input.ariaInvalid = this.isValid ? null : 'true';
     this.#showImage(this.#imageUrl());
   }
