@@ -5,8 +5,14 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { DataTypes, type Model, type ModelStatic, type Options, Sequelize } from 'sequelize';
 import { type Attachment, attach } from '../../../lib/attachments/attachment.js';
-import { attachment, attachmentList, useAttachments } from '../../../lib/attachments/orm/sequelize.js';
+import {
+  attachment,
+  attachmentList,
+  sequelizeJournal,
+  useAttachments,
+} from '../../../lib/attachments/orm/sequelize.js';
 import { DepotManager } from '../../../lib/depot/manager.js';
+import { ownerName } from '../../../lib/internal/owner.js';
 import { MemoryStorage } from '../../../lib/storages/memory.js';
 import { postgresDatabase, sqliteFile } from '../../support/attachments/sequelize-targets.js';
 import { runFirstBlock } from '../../support/code-module.js';
@@ -79,6 +85,39 @@ class Bench {
 }
 
 let bench: Bench;
+
+/** A process that has inserted a row, and was killed before it could forget that it was about to. */
+async function insertAndDie(options: Options, depot: DepotManager): Promise<void> {
+  const sequelize = new Sequelize({ logging: false, ...options });
+  const journal = sequelizeJournal(sequelize);
+  journal.forget = async () => {};
+  const attachments = useAttachments(sequelize, { depot, journal, owner: ownerName(4_194_305) });
+  const Document = sequelize.define('document', { photo: attachment({}, { field: 'photo_json' }) });
+  await Document.sync();
+  await Document.create({ photo: attach(BYTES) });
+  await attachments.idle();
+  await sequelize.close();
+}
+
+function testSharedDatabase(target: () => Promise<{ options: Options; remove: () => Promise<void> }>): void {
+  test('another application, or one whose models are not there yet, leaves files alone', async () => {
+    const { options, remove } = await target();
+    const depot = new DepotManager();
+    const storage = new MemoryStorage();
+    depot.configure('default', storage);
+    await insertAndDie(options, depot);
+    const other = new Sequelize({ logging: false, ...options });
+    const attachments = useAttachments(other, { depot });
+    expect(await attachments.recover()).toMatchObject({ intents: 1, deleted: [] });
+    expect(await attachments.recover()).toMatchObject({ intents: 0 });
+    await other.getQueryInterface().dropTable('documents');
+    await insertAndDie(options, depot);
+    await other.getQueryInterface().dropTable('documents');
+    expect((await attachments.recover()).deleted).toHaveLength(1);
+    await other.close();
+    await remove();
+  });
+}
 
 function testModels(open: (more?: Options) => Promise<Bench>): void {
   afterEach(() => bench.close());
@@ -302,6 +341,10 @@ await describeWith('Sequelize', [sqliteDriver], (driver) => {
     });
   });
 
+  describe('with a shared file of SQLite', () => {
+    testSharedDatabase(() => sqliteFile(driver));
+  });
+
   describe('with SQLite in memory', () => {
     testModels(() =>
       Bench.open({
@@ -313,6 +356,10 @@ await describeWith('Sequelize', [sqliteDriver], (driver) => {
 });
 
 await describeWith('Sequelize', [startPostgresServer], (server) => {
+  describe('with a shared database of PostgreSQL', () => {
+    testSharedDatabase(() => postgresDatabase(server));
+  });
+
   describe('with PostgreSQL', () => {
     const open = async (more?: Options) => Bench.open(await postgresDatabase(server), more);
     testModels(open);

@@ -37,7 +37,8 @@ export interface SqlJournalOptions {
 
 type Announcements = Pick<IntentJournal<unknown>, 'prepare' | 'announce' | 'forget' | 'entries' | 'close'>;
 
-const DEFAULT_TABLE = 'depot_intents';
+/** The table of the journal, where it is given no other name. */
+export const DEFAULT_TABLE = 'depot_intents';
 
 const TABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)?$/;
 

@@ -1,10 +1,11 @@
 import type { Sequelize } from 'sequelize';
 import { type AttachmentOptions, Attachments } from '../attachments.js';
 import type { IntentJournal } from '../journal/journal.js';
-import type { SqlExecutor } from '../journal/sql-journal.js';
+import { DEFAULT_TABLE, type SqlExecutor } from '../journal/sql-journal.js';
+import { Places } from '../sql/places.js';
 import { bindReader } from './sequelize/attribute.js';
 import { isInMemory, statementsOf } from './sequelize/internals.js';
-import { type SequelizeJournalOptions, sequelizeJournal } from './sequelize/journal.js';
+import { executorOf, type SequelizeJournalOptions, sequelizeJournal } from './sequelize/journal.js';
 import { RowReader } from './sequelize/rows.js';
 import { AttachmentStatements, observed } from './sequelize/statements.js';
 import { Transactions } from './sequelize/transactions.js';
@@ -30,13 +31,15 @@ export function useAttachments(
   const queryInterface = sequelize.getQueryInterface();
   const target = statementsOf(queryInterface);
   const reader = new RowReader(sequelize, target, (value) => attachments.read(value));
+  const places = placesOf(sequelize, isJournal(journal) ? undefined : journal?.table);
   const attachments = new Attachments({
     ...options,
     journal: isJournal(journal) ? journal : sequelizeJournal(sequelize, journal),
-    isReferenced: (path) => reader.isReferenced(path),
+    isReferenced: async (path) =>
+      (await reader.isReferenced(path)) || ((await places?.refersTo(path)) ?? false),
   });
   const transactions = new Transactions(sequelize, attachments);
-  const statements = observed(queryInterface, new AttachmentStatements(target, transactions, reader));
+  const statements = observed(queryInterface, new AttachmentStatements(target, transactions, reader, places));
   sequelize.getQueryInterface = () => statements;
   bindReader(sequelize, (value) => attachments.read(value));
   closeBefore(sequelize, () => attachments.close());
@@ -47,6 +50,13 @@ export function useAttachments(
 
 function isJournal(journal: SequelizeAttachmentsOptions['journal']): journal is IntentJournal<SqlExecutor> {
   return journal !== undefined && 'announce' in journal;
+}
+
+/** What is in memory is gone with its process. */
+function placesOf(sequelize: Sequelize, table = DEFAULT_TABLE): Places | undefined {
+  if (isInMemory(sequelize)) return undefined;
+  const dialect = sequelize.getDialect() === 'postgres' ? 'postgres' : 'sqlite';
+  return new Places(dialect, executorOf(sequelize), `${table}_places`);
 }
 
 function closeBefore(sequelize: Sequelize, act: () => Promise<void>): void {

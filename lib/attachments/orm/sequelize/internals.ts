@@ -58,6 +58,10 @@ export interface Statements {
   select(model: AnyModel, table: TableName, options: object): Promise<Row[]>;
   startTransaction(transaction: OpenTransaction, options: unknown): Promise<unknown>;
   commitTransaction(transaction: OpenTransaction, options: unknown): Promise<unknown>;
+  readonly queryGenerator: {
+    quoteTable(table: TableName): string;
+    quoteIdentifier(name: string): string;
+  };
 }
 
 /** A transaction, with what its types leave out. */

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Model, QueryInterface } from 'sequelize';
 import { DepotError } from '../../../errors.js';
 import type { Attachment } from '../../attachment.js';
+import type { Place, Places } from '../../sql/places.js';
 import { type AttachmentColumn, attachmentColumns, storedPath, toData, valuesOf } from './columns.js';
 import {
   type AnyModel,
@@ -21,11 +22,14 @@ export class AttachmentStatements {
   readonly #target: Statements;
   readonly #transactions: Transactions;
   readonly #reader: RowReader;
+  readonly #places: Places | undefined;
 
-  constructor(target: Statements, transactions: Transactions, reader: RowReader) {
+  /** @param places nothing where no other process will ever see the rows */
+  constructor(target: Statements, transactions: Transactions, reader: RowReader, places: Places | undefined) {
     this.#target = target;
     this.#transactions = transactions;
     this.#reader = reader;
+    this.#places = places;
   }
 
   async insert(
@@ -37,7 +41,7 @@ export class AttachmentStatements {
     const model = modelOf(instance);
     const columns = columnsWithFiles(model, [values]);
     if (columns.length === 0) return this.#target.insert(instance, table, values, options);
-    return this.#run(options, isUsualTable(model, table), async (work, files) => {
+    return this.#runInsert(table, columns, options, async (work, files) => {
       const stored = await files.storeAll(columns, values);
       const transaction = await work.transaction();
       const complete = { ...values, ...stored };
@@ -60,7 +64,7 @@ export class AttachmentStatements {
     const columns = columnsWithFiles(options.model, rows);
     refuseDuplicates(options, columns);
     if (columns.length === 0) return this.#target.bulkInsert(table, rows, options, attributes);
-    return this.#run(options, isUsualTable(options.model, table), async (work, files) => {
+    return this.#runInsert(table, columns, options, async (work, files) => {
       const stored = await settleAll(rows.map((row) => files.storeAll(columns, row)));
       const complete = rows.map((row, index) => ({ ...row, ...stored[index] }));
       const transaction = await work.transaction();
@@ -221,6 +225,20 @@ export class AttachmentStatements {
     return this.#transactions.commit(transaction, options, this.#target);
   }
 
+  /** Without a transaction, only the rows will tell whether it was done: where they are is put on record before. */
+  async #runInsert<Result>(
+    table: TableName,
+    columns: readonly AttachmentColumn[],
+    options: StatementOptions,
+    act: (work: Work, files: NewFiles) => Promise<Result>,
+  ): Promise<Result> {
+    if (!options.transaction) {
+      const places = columns.map(({ column }) => placeOf(this.#target, table, column));
+      for (const place of places) await this.#places?.note(place);
+    }
+    return this.#run(options, true, act);
+  }
+
   #run<Result>(
     { transaction }: StatementOptions,
     isInsert: boolean,
@@ -300,6 +318,10 @@ const HANDLED: ReadonlySet<string | symbol> = new Set<keyof AttachmentStatements
   ...(['startTransaction', 'commitTransaction'] as const),
 ]);
 
+function placeOf({ queryGenerator }: Statements, table: TableName, column: string): Place {
+  return { table: queryGenerator.quoteTable(table), column: queryGenerator.quoteIdentifier(column) };
+}
+
 function modelOf(instance: Model | null): AnyModel | undefined {
   return instance ? (instance.constructor as AnyModel) : undefined;
 }
@@ -314,11 +336,6 @@ function columnsWithFiles(model: AnyModel | undefined, rows: readonly Values[]):
   return attachmentColumns(model).filter(({ column }) =>
     rows.some((row) => valuesOf(row[column]).length > 0),
   );
-}
-
-/** Tables of other schemas are not searched for files when a process has died. */
-function isUsualTable(model: AnyModel | undefined, table: TableName): boolean {
-  return JSON.stringify(model?.getTableName()) === JSON.stringify(table);
 }
 
 /** Old attachments that are in none of the columns any more. */
