@@ -62,10 +62,15 @@ export class DrizzleSqlite implements HarnessDatabase {
   async open(options: ProcessOptions): Promise<DrizzleHarness> {
     const client = this.#connect();
     const tables = declareTables(options.fields);
-    const kill = makeMortal(client, options);
+    const cut = makeMortal(client, options);
+    const journal = this.#journal(client);
+    const kill = async () => {
+      await cut();
+      await journal.close();
+    };
     const plain = drizzle(client);
     const db = withAttachments(plain as never as Database, {
-      ...sharedOptions(options, this.#journal(client)),
+      ...sharedOptions(options, journal),
       tables,
     });
     const close = async () => client.close();

@@ -31,12 +31,18 @@ export class PrismaSqlite implements HarnessDatabase {
 
   async open(options: ProcessOptions): Promise<PrismaHarness> {
     const { depot, owner, onError, fields, watch } = options;
-    let kill = async () => {};
+    let cut = async () => {};
     const base = await sqliteClient(this.#url, (client) => {
-      kill = makeMortal(client, options);
+      cut = makeMortal(client, options);
     });
     const outside = executorOf(async () => base);
-    const journal = watch(new SqlJournal({ dialect: 'sqlite', outside, folder: this.#intentFolder }));
+    const folder = this.#intentFolder;
+    const own = new SqlJournal({ dialect: 'sqlite', outside, folder });
+    const journal = watch(own);
+    const kill = async () => {
+      await cut();
+      await own.close();
+    };
     const { content, photo, pages } = fields;
     const models = { document: { content, photo, pages: [pages] as const } };
     const client = base.$extends(attachments({ depot, owner, onError, journal, models }));

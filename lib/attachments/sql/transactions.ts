@@ -6,6 +6,8 @@ import { OwnTransaction } from './own-transaction.js';
 
 /** A database that runs transactions by functions, as Drizzle and Prisma do. */
 export interface TransactionSource<Session> {
+  /** For statements outside of transactions, each committed by itself. */
+  readonly outside: Session;
   /** Whether a COMMIT after a failed statement rolls back, and succeeds nevertheless. */
   readonly hidesRollback: boolean;
   /**
@@ -15,6 +17,10 @@ export interface TransactionSource<Session> {
   transaction<Result>(body: (session: Session) => Promise<Result>, options: unknown): Promise<Result>;
   /** Runs SQL in a transaction. @param session begins it, if need be */
   executor(session: () => Promise<Session>): SqlExecutor;
+  /** Runs a statement outside of transactions; again, where others were in its way. */
+  attempt<Result>(act: () => Promise<Result>): Promise<Result>;
+  /** Whether the database has said that it did not do a statement; otherwise nobody knows. */
+  isRefusal(error: unknown): boolean;
 }
 
 /** What statements in one transaction share. */
@@ -22,6 +28,8 @@ export interface Work<Session> {
   /** Begins the transaction, if it is our own and not begun yet. */
   session(): Promise<Session>;
   readonly unit: UnitOfWork<SqlExecutor>;
+  /** Runs the statement itself. */
+  attempt<Result>(act: () => Promise<Result>): Promise<Result>;
 }
 
 /** Runs what has to do with attachments in transactions. */
@@ -44,13 +52,37 @@ export class Transactions<Session> {
     const unit = this.#attachments.begin(this.#source.executor(session));
     let outcome: Outcome = 'rolledBack';
     try {
-      const result = await run({ session, unit });
+      const result = await run({ session, unit, attempt: once });
       outcome = 'unknown';
       await transaction.commit();
       outcome = 'committed';
       return result;
     } catch (error) {
       await transaction.rollBack();
+      throw error;
+    } finally {
+      await unit.settle(outcome);
+    }
+  }
+
+  /**
+   * Runs a statement that only adds rows. A transaction around it would be as dear as the statement, and is not needed:
+   * the rows tell whether it was done, should nobody else be able to.
+   */
+  async runInsert<Result>(run: (work: Work<Session>) => Promise<Result>): Promise<Result> {
+    const { outside, attempt, isRefusal } = this.#source;
+    const unit = this.#attachments.begin();
+    let outcome: Outcome = 'rolledBack';
+    const session = async () => {
+      outcome = 'unknown';
+      return outside;
+    };
+    try {
+      const result = await run({ session, unit, attempt });
+      outcome = 'committed';
+      return result;
+    } catch (error) {
+      if (isRefusal(error)) outcome = 'rolledBack';
       throw error;
     } finally {
       await unit.settle(outcome);
@@ -95,6 +127,11 @@ export class Transactions<Session> {
       release();
     }
   }
+}
+
+/** In a transaction, what fails has failed. */
+export function once<Result>(act: () => Promise<Result>): Promise<Result> {
+  return act();
 }
 
 /** A transaction of the application, from its beginning to its end. */

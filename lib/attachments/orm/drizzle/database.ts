@@ -1,7 +1,7 @@
 import type { Table } from 'drizzle-orm';
-import type { OpenTransaction, Transactions } from '../../sql/transactions.js';
+import { type OpenTransaction, once, type Transactions } from '../../sql/transactions.js';
 import { runDelete } from './delete.js';
-import { runInsert } from './insert.js';
+import { onlyAdds, runInsert } from './insert.js';
 import { deletesFiles, type Schema, type TableShape } from './schema.js';
 import { type Builder, call, type Session } from './session.js';
 import { execute, type Run, recorded, Statement, type StatementKind } from './statement.js';
@@ -17,7 +17,7 @@ const RUNNERS: Readonly<Record<StatementKind, Runner>> = {
 };
 
 /** Has a statement run with the transaction that it belongs to. */
-type InTransaction = (run: (work: Work) => Promise<unknown>) => Promise<unknown>;
+type InTransaction = (run: (work: Work) => Promise<unknown>, statement: Statement) => Promise<unknown>;
 
 /** The application's database: its statements keep files and rows together. @param additions further members */
 export function observedDatabase(
@@ -26,7 +26,8 @@ export function observedDatabase(
   transactions: Transactions<Session>,
   additions: object,
 ): Session {
-  const inTransaction: InTransaction = (run) => transactions.runAlone(run);
+  const inTransaction: InTransaction = (run, statement) =>
+    onlyAdds(statement) ? transactions.runInsert(run) : transactions.runAlone(run);
   const transaction = (body: (session: Session) => Promise<unknown>, config?: unknown) =>
     transactions.run((open) => body(observedTransaction(open.session, schema, open)), config);
   return overlaid(db, { ...statements(db, schema, inTransaction), transaction, ...additions });
@@ -34,7 +35,7 @@ export function observedDatabase(
 
 function observedTransaction(session: Session, schema: Schema, open: OpenTransaction<Session>): Session {
   const inTransaction: InTransaction = (run) =>
-    open.doubtful(() => run({ session: async () => session, unit: open.unit }));
+    open.doubtful(() => run({ session: async () => session, unit: open.unit, attempt: once }));
   const transaction = (body: (session: Session) => Promise<unknown>) =>
     open.nested(() => session.transaction((inner) => body(observedTransaction(inner, schema, open))));
   const methods = { ...statements(session, schema, inTransaction), transaction };
@@ -60,7 +61,10 @@ function statements(session: Session, schema: Schema, inTransaction: InTransacti
     if (!shape || !concernsFiles(kind, shape)) return builder;
     const run: Run = (statement, method, placeholders) => {
       if (isWithoutFiles(shape, statement)) return execute(statement.build(session), method, placeholders);
-      return inTransaction((work) => RUNNERS[kind](work, { shape, statement, method, placeholders }));
+      return inTransaction(
+        (work) => RUNNERS[kind](work, { shape, statement, method, placeholders }),
+        statement,
+      );
     };
     return recorded(builder, new Statement(kind, table, subqueries), run);
   };

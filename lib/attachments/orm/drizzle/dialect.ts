@@ -1,3 +1,4 @@
+import { isNativeError } from 'node:util/types';
 import { is, type SQL, sql, type Table } from 'drizzle-orm';
 import { PgDatabase } from 'drizzle-orm/pg-core';
 import { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core';
@@ -85,8 +86,11 @@ function poolSizeOf(db: object): number {
 /** The transactions of a database. */
 export function transactionsOf(db: Session, dialect: Dialect): TransactionSource<Session> {
   return {
+    outside: db,
     hidesRollback: dialect.hidesRollback,
     executor: (session) => executorOf(dialect, session),
+    attempt: (act) => dialect.begin(act, () => true),
+    isRefusal,
     transaction(body, options) {
       let hasBegun = false;
       const inside = (session: Session) => {
@@ -99,6 +103,13 @@ export function transactionsOf(db: Session, dialect: Dialect): TransactionSource
       );
     },
   };
+}
+
+/** Drizzle wraps what the database says: a severity in PostgreSQL, and a code that tells its origin in SQLite. */
+function isRefusal(error: unknown): boolean {
+  if (!isNativeError(error)) return false;
+  const { severity, code, cause } = error as Error & { severity?: unknown; code?: unknown };
+  return severity === 'ERROR' || String(code).startsWith('SQLITE_') || isRefusal(cause);
 }
 
 /** Runs the journal's SQL. @param session where; begun when it is needed */

@@ -26,8 +26,13 @@ export function runInsert(work: Work, execution: Execution): Promise<unknown> {
     const values = [await storeRows(files, execution, rows)];
     if (conflict) return upsert(work, execution, { conflict, files, values });
     const session = await work.session();
-    return execute(statement.build(session, { values }), method, placeholders);
+    return work.attempt(() => execute(statement.build(session, { values }), method, placeholders));
   });
+}
+
+/** Whether a statement does nothing but add rows. */
+export function onlyAdds(statement: Statement): boolean {
+  return statement.kind === 'insert' && !statement.calls('onConflictDoUpdate', 'onConflictDoNothing');
 }
 
 function refuseSelected(statement: Statement): void {
@@ -69,7 +74,7 @@ function conflictOf(
   { shape, statement, placeholders }: Execution,
   rows: readonly Row[],
 ): Conflict | undefined {
-  if (!statement.calls('onConflictDoUpdate', 'onConflictDoNothing')) return undefined;
+  if (onlyAdds(statement)) return undefined;
   const update = statement.parameters('onConflictDoUpdate')?.[0] as ConflictUpdate | undefined;
   const target =
     update?.target ?? (statement.parameters('onConflictDoNothing')?.[0] as ConflictTarget)?.target;

@@ -1,7 +1,8 @@
+import { isNativeError } from 'node:util/types';
 import { DepotError } from '../../../errors.js';
 import { Semaphore } from '../../../internal/semaphore.js';
 import type { SqlDialect, SqlExecutor } from '../../journal/sql-journal.js';
-import type { TransactionSource } from '../../sql/transactions.js';
+import { once, type TransactionSource } from '../../sql/transactions.js';
 import type { Client, Row } from './client.js';
 import { type ModelShape, quote } from './data-model.js';
 
@@ -77,11 +78,21 @@ export function executorOf(client: () => Promise<Client>): SqlExecutor {
  */
 const OWN_LIMITS = { maxWait: 60_000, timeout: 600_000 };
 
+/** Codes that begin with P2 are answers to a query (https://www.prisma.io/docs/orm/reference/error-reference). */
+function isRefusal(error: unknown): boolean {
+  if (!isNativeError(error)) return false;
+  const isAnswer = /^P2\d{3}$/.test(String(Reflect.get(error, 'code')));
+  return isAnswer || error.name === 'PrismaClientValidationError';
+}
+
 /** The transactions of a client. */
 export function transactionsOf(client: Client, dialect: Dialect): TransactionSource<Client> {
   return {
+    outside: client,
     hidesRollback: dialect.name === 'postgres',
     executor: executorOf,
+    attempt: once,
+    isRefusal,
     transaction: (body, options = OWN_LIMITS) =>
       client.$transaction(body, options as object) as ReturnType<typeof body>,
   };

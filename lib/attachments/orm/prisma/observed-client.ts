@@ -1,5 +1,5 @@
 import { DepotError } from '../../../errors.js';
-import type { OpenTransaction, Transactions } from '../../sql/transactions.js';
+import { type OpenTransaction, once, type Transactions, type Work } from '../../sql/transactions.js';
 import { type Arguments, type Client, modelOf } from './client.js';
 import { refuseForgotten, touchesFiles } from './data.js';
 import type { DataModel, ModelShape } from './data-model.js';
@@ -20,6 +20,9 @@ interface Scope {
   readonly client: Client;
   readonly open: OpenTransaction<Client> | undefined;
 }
+
+/** Operations that do nothing but add rows, all or none. */
+const ADDING: ReadonlySet<string> = new Set(['create', 'createMany', 'createManyAndReturn']);
 
 /** Any member of a client or a model. */
 type Member = (...parameters: readonly unknown[]) => unknown;
@@ -99,7 +102,7 @@ class ObservedClient {
     const isWriting = run !== undefined;
     const operation = { shape, name, parameters: parameters as Arguments };
     if (run && touchesFiles(shape, name, parameters)) {
-      const runIn = (scope: Scope) => this.#inTransaction(scope, (work) => run(work, operation));
+      const runIn = (scope: Scope) => this.#inTransaction(scope, name, (work) => run(work, operation));
       const promise = new LazyOperation(() => runIn(this.#scope));
       remember(promise, runIn, true);
       return promise;
@@ -116,10 +119,18 @@ class ObservedClient {
     return result;
   }
 
-  #inTransaction({ client, open }: Scope, run: (work: OperationWork) => Promise<unknown>): Promise<unknown> {
+  #inTransaction(
+    { client, open }: Scope,
+    name: string,
+    run: (work: OperationWork) => Promise<unknown>,
+  ): Promise<unknown> {
     const { dialect } = this.#setting;
-    if (!open) return this.#transactions.runAlone((work) => run({ ...work, dialect }));
-    return open.doubtful(() => run({ session: async () => client, unit: open.unit, dialect }));
+    if (open) {
+      const session = async () => client;
+      return open.doubtful(() => run({ session, unit: open.unit, attempt: once, dialect }));
+    }
+    const runIn = (work: Work<Client>) => run({ ...work, dialect });
+    return ADDING.has(name) ? this.#transactions.runInsert(runIn) : this.#transactions.runAlone(runIn);
   }
 
   #transaction(input: unknown, options: object | undefined): Promise<unknown> {

@@ -50,12 +50,13 @@ async function readingOf(work: OperationWork): Promise<Reading> {
 }
 
 async function execute(
-  { session }: OperationWork,
+  { session, attempt }: OperationWork,
   { shape, name }: Pick<Operation, 'shape' | 'name'>,
   parameters: Arguments,
 ): Promise<unknown> {
   refuseForgotten(parameters);
-  return modelOf(await session(), shape.name)[name]?.(parameters);
+  const model = modelOf(await session(), shape.name);
+  return attempt(async () => model[name]?.(parameters));
 }
 
 function runCreate(work: OperationWork, operation: Operation): Promise<unknown> {
