@@ -332,6 +332,23 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
     await bench.expectEven(0);
   });
 
+  test('hooks may set attachments', async () => {
+    bench = await open();
+    const set = ({ entity }: { entity: Entity }) => {
+      entity.photo = attach(`of ${entity.name}`);
+    };
+    bench.orm.em.getEventManager().registerSubscriber({ beforeCreate: set, beforeUpdate: set });
+    const { em } = bench;
+    const document = em.create(bench.Document, { name: 'a' });
+    await em.flush();
+    expect((document.photo as Attachment).isStored).toBe(true);
+    document.name = 'b';
+    await em.flush();
+    expect((document.photo as Attachment).isStored).toBe(true);
+    expect(await bench.textOf('b')).toBe('of b');
+    await bench.expectEven(1);
+  });
+
   test('flushes without transactions', async () => {
     bench = await open({ implicitTransactions: false });
     await bench.create('a', 'b', 'c');

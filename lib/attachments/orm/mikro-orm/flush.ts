@@ -66,6 +66,15 @@ export class Upload {
   }
 }
 
+/** Changes by what is written of them. */
+const CHANGES = new WeakMap<Values, AnyChangeSet>();
+
+/** The upload of what a hook has set while the flush was under way; nothing where no flush is. */
+export function lateUpload(row: Values, property: AttachmentProperty): Upload | undefined {
+  const change = CHANGES.get(row);
+  return change && new Upload(change, property);
+}
+
 /** Stores the attachments of a flush before its transaction begins: uploads take their time. */
 export class FlushSubscriber implements EventSubscriber {
   readonly #orm: MikroORM;
@@ -104,8 +113,9 @@ async function begin(uploads: readonly Upload[], files: TransactionFiles): Promi
 function uploadsOf(change: AnyChangeSet): Upload[] {
   const isWritten = change.type !== ChangeSetType.DELETE && change.type !== ChangeSetType.DELETE_EARLY;
   if (!isWritten) return [];
+  const payload = change.payload as Values;
+  CHANGES.set(payload, change);
   return attachmentProperties(change.meta).flatMap((property) => {
-    const payload = change.payload as Values;
     if (payload[property.name] === undefined || payload[property.name] === null) return [];
     const upload = new Upload(change, property);
     payload[property.name] = upload;

@@ -1,6 +1,6 @@
 import { DepotError } from '../../../errors.js';
 import type { Attachment } from '../../attachment.js';
-import { settleAll, Upload } from './flush.js';
+import { lateUpload, settleAll, Upload } from './flush.js';
 import {
   type Answer,
   type AttachmentProperty,
@@ -186,12 +186,13 @@ export class AttachmentStatements {
       const value = row[name];
       if (value === undefined || value === null) continue;
       const isRead = !convertCustomTypes && typeof value === 'string';
+      const given = value instanceof Upload ? value : (lateUpload(row, property) ?? value);
       const held = isRead
         ? this.#reader.attachmentsIn(value, type.isList)
-        : await this.#hold(work, value, property, assignment);
+        : await this.#hold(work, given, property, assignment);
       assignment.attachments.push(...held);
-      const given = type.isList ? held : held[0];
-      data[name] = convertCustomTypes ? given : type.toText(given);
+      const stored = type.isList ? held : held[0];
+      data[name] = convertCustomTypes ? stored : type.toText(stored);
     }
     return assignment;
   }
