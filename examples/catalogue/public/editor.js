@@ -20,8 +20,8 @@ export class Editor {
   #sheet = new FileField('sheet', 'data sheet');
   /** @type {Product | undefined} */
   #product;
-  /** @type {import('./format.js').Limits} */
-  #limits = { maxFileSize: Number.POSITIVE_INFINITY, photoTypes: ['image/*'] };
+  /** Until the server has told its own. @type {import('./format.js').Limits} */
+  #limits = { maxFileSize: Number.POSITIVE_INFINITY, photoTypes: ['image/jpeg', 'image/png'] };
   /** @type {AbortController | undefined} */
   #saving;
   #onSaved;

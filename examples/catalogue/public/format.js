@@ -64,10 +64,7 @@ export function explainFile({ code }, limits) {
     case 'IMAGE_TIMEOUT':
       return { field: 'photo', message: 'This photo takes too long to process.' };
     case 'FILE_TOO_LARGE':
-      return {
-        field: undefined,
-        message: `A file is too large: the limit is ${formatSize(limits.maxFileSize)}.`,
-      };
+      return { field: undefined, message: `A file is too large${limitText(limits)}.` };
     case 'CONTENT_TYPE_MISMATCH':
       return {
         field: undefined,
@@ -86,6 +83,13 @@ export function explain({ code, detail, title }) {
 
 /** @param {string} text */
 const sentence = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
+
+/**
+ * Nothing where the server has not told its limit.
+ * @param {Limits} limits
+ */
+const limitText = ({ maxFileSize }) =>
+  Number.isFinite(maxFileSize) ? `: the limit is ${formatSize(maxFileSize)}` : '';
 
 /**
  * @param {number} size
