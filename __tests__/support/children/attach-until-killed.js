@@ -1,6 +1,6 @@
 // Creates, changes and deletes rows with attachments until it is killed, by itself and in transactions, and says what it
 // begins and what it was promised, a JSON line each: of each row the digests of what it may hold, null for no row.
-import { createHash, randomBytes, randomInt } from 'node:crypto';
+import { createHash, randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { attach, DepotManager, LocalStorage } from 'filedepot';
 import { mongooseAttachments } from 'filedepot/mongoose';
@@ -22,7 +22,6 @@ const Item = connection.model(
 );
 
 const names = [];
-let count = 0;
 
 function content() {
   const bytes = randomBytes(randomInt(1, 20_000));
@@ -33,7 +32,7 @@ function content() {
 function randomChange() {
   const name = names[randomInt(names.length + 1)];
   const { bytes, sha256 } = content();
-  if (name === undefined) return creation(`${process.pid}-${count++}`, bytes, sha256);
+  if (name === undefined) return creation(randomUUID(), bytes, sha256);
   return Math.random() < 0.3 ? removal(name) : replacement(name, bytes, sha256);
 }
 

@@ -1,6 +1,7 @@
 import type { Attachment } from '../../attachment.js';
 import { separated, sourceOf } from './assignments.js';
 import { exchanged } from './payload.js';
+import type { Places } from './places.js';
 import type { AttachedRow } from './rows.js';
 import type { Operation } from './write-call.js';
 
@@ -16,9 +17,17 @@ export class Allocation {
   /** Values whose files must be copied. */
   readonly copies: Attachment[] = [];
 
+  /** What the rows will have no more; absent where that is seen only when the call is done. */
+  readonly gone: readonly Attachment[] | undefined;
+
   /** @param before for each operation, the rows that it will concern */
-  constructor(operations: readonly Operation[], before: readonly (readonly AttachedRow[])[]) {
+  constructor(operations: readonly Operation[], before: readonly (readonly AttachedRow[])[], places: Places) {
     this.operations = operations.map((operation, index) => this.#allocated(operation, before[index]?.[0]));
+    const [operation, ...others] = operations;
+    const row = before[0]?.[0];
+    if (!operation || !row || operation.isMany || others.length > 0) return;
+    const kept = new Set(this.kept.values());
+    this.gone = overwritten(operation, row, places)?.filter((old) => !kept.has(old));
   }
 
   #allocated(operation: Operation, row: AttachedRow | undefined): Operation {
@@ -66,6 +75,25 @@ export class Allocation {
     this.copies.push(copy);
     return copy;
   }
+}
+
+/** What a row has where an operation writes values; nothing where it does more than that with attachments. */
+function overwritten(
+  { kind, payload }: Operation,
+  row: AttachedRow,
+  places: Places,
+): Attachment[] | undefined {
+  if (kind === 'replace') return [...row.attachments.values()];
+  if (kind !== 'update' || !isChanges(payload)) return undefined;
+  const touching = Object.entries(payload).flatMap(([operator, changes]) =>
+    Object.keys(Object(changes)).flatMap((path) => (places.touches(path) ? [{ operator, path }] : [])),
+  );
+  const isPlain = touching.every(
+    ({ operator, path }) => ['$set', '$unset'].includes(operator) && !path.includes('$'),
+  );
+  if (!isPlain) return undefined;
+  const held = touching.flatMap(({ path }) => [...heldAt(row, path)]);
+  return [...new Map(held).values()];
 }
 
 type Changes = Readonly<Record<string, unknown>>;

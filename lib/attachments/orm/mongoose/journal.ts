@@ -12,6 +12,8 @@ const PATIENCE = 70_000;
 /** Keeps the journal in a collection of the application's own database. */
 export class MongoJournal implements IntentJournal<MongoTransaction> {
   readonly #notes: Notes;
+  /** Transactions that have decided on intents. */
+  readonly #transactions = new WeakMap<Intent, MongoTransaction>();
 
   /** @param collection name of the collection. @default 'depot_intents' */
   constructor(connection: Connection, collection = 'depot_intents') {
@@ -30,10 +32,20 @@ export class MongoJournal implements IntentJournal<MongoTransaction> {
   /** Written with the transaction's end: one statement, however many rows it has changed. */
   async record({ keep, condemn }: Decisions, transaction: MongoTransaction): Promise<void> {
     const marks = keep.map((intent) => markOf(intent, 'kept'));
-    transaction.add(await this.#notes.open(), [...marks, ...condemn.map(noteOf)]);
+    const deletions = new Map(condemn.map((intent) => [intent, noteOf(intent)]));
+    transaction.add(await this.#notes.open(), marks, deletions);
+    for (const intent of [...keep, ...condemn]) this.#transactions.set(intent, transaction);
   }
 
   async standing(intents: readonly Intent[]): Promise<readonly Intent[]> {
+    const known = new Map(intents.map((intent) => [intent, this.#transactions.get(intent)?.owes(intent)]));
+    const asked = intents.filter((intent) => known.get(intent) === undefined);
+    const owed = new Set(asked.length > 0 ? await this.#ask(asked) : []);
+    return intents.filter((intent) => known.get(intent) ?? owed.has(intent));
+  }
+
+  /** What only the database knows. */
+  async #ask(intents: readonly Intent[]): Promise<readonly Intent[]> {
     const notes = await this.#notes.open();
     const uploads = intents.filter(({ state }) => state === 'upload');
     await claim(notes, uploads);

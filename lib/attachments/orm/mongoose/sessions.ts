@@ -119,6 +119,7 @@ export class Sessions {
   async #end(session: ClientSession, outcome: Outcome): Promise<void> {
     const work = this.#works.get(session);
     this.#works.delete(session);
+    if (work?.transaction) work.transaction.isCommitted = outcome === 'committed';
     if (outcome === 'rolledBack') work?.takeBack();
     await work?.unit.settle(outcome);
   }

@@ -1,5 +1,6 @@
 import type { ClientSession, mongo } from 'mongoose';
 import { DepotError } from '../../../errors.js';
+import type { Intent } from '../../journal/journal.js';
 import type { Note } from './notes.js';
 
 /** https://www.mongodb.com/docs/manual/reference/error-codes/ */
@@ -10,22 +11,35 @@ const DUPLICATE_KEY = 11000;
  */
 export class MongoTransaction {
   readonly session: ClientSession;
-  #notes: Note[] = [];
+  /** Whether the database has said that it is committed. */
+  isCommitted = false;
   #collection: mongo.Collection<Note> | undefined;
+  readonly #marks: Note[] = [];
+  #deletions = new Map<Intent, Note>();
 
   constructor(session: ClientSession) {
     this.session = session;
   }
 
-  /** Writes these with the transaction's end. */
-  add(collection: mongo.Collection<Note>, notes: readonly Note[]): void {
+  /** Writes marks and deletions with the transaction's end. */
+  add(
+    collection: mongo.Collection<Note>,
+    marks: readonly Note[],
+    deletions: ReadonlyMap<Intent, Note>,
+  ): void {
     this.#collection = collection;
-    this.#notes.push(...notes);
+    this.#marks.push(...marks);
+    for (const [intent, note] of deletions) this.#deletions.set(intent, note);
   }
 
   /** The transaction begins anew: files that were stored are kept by the next try, what goes is seen again. */
   restart(): void {
-    this.#notes = this.#notes.filter(({ state }) => state === 'kept');
+    this.#deletions = new Map();
+  }
+
+  /** Whether the files of an intent are owed to deletion; nothing where only the database knows. */
+  owes(intent: Intent): boolean | undefined {
+    return this.isCommitted ? this.#deletions.has(intent) : undefined;
   }
 
   /**
@@ -33,9 +47,10 @@ export class MongoTransaction {
    * @throws DepotError `ATTACHMENT_CONFLICT`: the transaction must not be committed
    */
   async write(): Promise<void> {
-    if (!this.#collection || this.#notes.length === 0) return;
+    const notes = [...this.#marks, ...this.#deletions.values()];
+    if (!this.#collection || notes.length === 0) return;
     try {
-      await this.#collection.insertMany(this.#notes, { session: this.session });
+      await this.#collection.insertMany(notes, { session: this.session });
     } catch (error) {
       throw isDuplicateKey(error) ? conflict(error) : error;
     }

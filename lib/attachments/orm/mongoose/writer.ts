@@ -96,6 +96,7 @@ export class Writer {
       await this.#storeNew(attached, work);
       const result = await session.withTransaction(attempt, transactionOptions(attached.call.options));
       follow(attached.call.options.session, session);
+      transaction.isCommitted = true;
       await work.unit.settle('committed');
       return result;
     } catch (error) {
@@ -128,12 +129,15 @@ export class Writer {
     const read = (value: unknown) => this.#context.attachments.read(value);
     const reader = new RowReader(database.collection(this.#name), places, read);
     const before = await rowsBefore(attached, reader, session);
-    const allocation = new Allocation(call.operations, before);
+    const allocation = new Allocation(call.operations, before, places);
+    const unused = takeUnused(stored, allocation);
     await storeAll(allocation.copies, stored, work);
     const { operations, options } = prepared(attached, allocation, before, session);
     work.isInDoubt = session === undefined;
     const result = await attached.send(...call.toArguments(operations, options));
-    await this.#removeGone(attached, work, { before, operations, result, reader, session });
+    const gone =
+      allocation.gone ?? (await goneAfter(attached, { before, operations, result, reader, session }));
+    await work.unit.remove(...gone, ...unused);
     work.show([...stored, ...allocation.kept]);
     return unwrapped(call, result);
   }
@@ -145,18 +149,6 @@ export class Writer {
       stored,
       work,
     );
-  }
-
-  /** Removes what rows had before and have no more, and what was stored for a row that there was not. */
-  async #removeGone({ call, values, stored }: AttachedCall, work: Work, done: Done): Promise<void> {
-    const old = done.before.flat().flatMap(({ attachments }) => [...attachments.values()]);
-    if (call.operations.every(({ kind }) => kind === 'insert') || (old.length === 0 && values.length === 0))
-      return;
-    const isGone = call.operations.every(({ kind }) => kind === 'delete');
-    const left = isGone ? [] : await done.reader.withIds(concernedIds(done), done.session);
-    const owned = pathsIn(left);
-    const all = new Map([...old, ...stored.values()].map((attachment) => [attachment.path, attachment]));
-    await work.unit.remove(...[...all.values()].filter(({ path }) => !owned.has(path)));
   }
 
   #canBegin(): Promise<boolean> {
@@ -201,6 +193,26 @@ async function rowsBefore({ call, places }: AttachedCall, reader: RowReader, ses
   for (const one of call.operations)
     before.push(mayDrop(one, places) ? await reader.matching(one, session) : []);
   return before;
+}
+
+/** What was copied for an earlier try, and is not needed by this one. */
+function takeUnused(stored: Map<Attachment, Attachment>, { operations }: Allocation): Attachment[] {
+  const placed = new Set(attachmentsIn(operations.map(({ payload }) => payload)));
+  const unused = [...stored].filter(([given]) => !placed.has(given));
+  for (const [given] of unused) stored.delete(given);
+  return unused.map(([, attachment]) => attachment);
+}
+
+/** What rows had before and have no more, and what was stored for a row that there was not. */
+async function goneAfter({ call, values, stored }: AttachedCall, done: Done): Promise<Attachment[]> {
+  const old = done.before.flat().flatMap(({ attachments }) => [...attachments.values()]);
+  const isAdding = call.operations.every(({ kind }) => kind === 'insert');
+  if (isAdding || (old.length === 0 && values.length === 0)) return [];
+  const isRemoving = call.operations.every(({ kind }) => kind === 'delete');
+  const left = isRemoving ? [] : await done.reader.withIds(concernedIds(done), done.session);
+  const owned = pathsIn(left);
+  const all = new Map([...old, ...stored.values()].map((attachment) => [attachment.path, attachment]));
+  return [...all.values()].filter(({ path }) => !owned.has(path));
 }
 
 async function storeAll(
