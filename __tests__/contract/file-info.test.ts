@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { toFileInfo } from '../../lib/contract/file-info.js';
+import { isIssued, issued, toFileInfo } from '../../lib/contract/file-info.js';
 
 const details = {
   id: 'a1',
@@ -33,5 +33,15 @@ describe('toFileInfo', () => {
   test('of a file that others wrote has no digest', () => {
     const { sha256: _, ...others } = details;
     expect(JSON.stringify(toFileInfo('photos', others, '/'))).not.toContain('sha256');
+  });
+});
+
+describe('what was issued here', () => {
+  test('is told from what a client has sent', () => {
+    const info = toFileInfo('photos', details, '/');
+    expect(isIssued(info)).toBe(true);
+    expect(isIssued(issued({ path: 'photos/a1' }))).toBe(true);
+    for (const forged of [{ ...info }, JSON.parse(JSON.stringify(info)), null, undefined, 'photos/a1', 7])
+      expect(isIssued(forged)).toBe(false);
   });
 });

@@ -296,6 +296,16 @@ const MUTATIONS: Record<string, new () => MemoryStorage> = {
       return super.create(content, options);
     }
   },
+  'has one new id only': class extends MemoryStorage {
+    override newId(): string {
+      return 'new';
+    }
+  },
+  'makes up ids that no file can have': class extends MemoryStorage {
+    override newId(): string {
+      return `new/${Math.random()}`;
+    }
+  },
   'gives the same id to each file': class extends MemoryStorage {
     override async create(content: Content, options: CommitOptions = {}): Promise<string> {
       await super.delete('same');

@@ -51,6 +51,17 @@ const METHODS: Readonly<Record<string, Act>> = {
 
 /** The one door for ids. */
 export const ids: Cases = {
+  'newId: gives ids that new files can have, each time another': async (subject) => {
+    const { storage } = subject;
+    const ids = [storage.newId(), storage.newId()];
+    subject.ok(ids[0] !== ids[1], 'newId', 'give another id each time');
+    for (const id of ids) {
+      subject.equal(await storage.exists(id), false, 'newId', 'give an id that no file has');
+      const created = await storage.create('content', { id });
+      subject.equal(created, id, 'create', 'give a new file the id that newId gave');
+    }
+  },
+
   ...Object.fromEntries(
     Object.entries(METHODS).map(([method, act]) => [
       `${method}: refuses what cannot be an id`,
