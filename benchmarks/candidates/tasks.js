@@ -82,6 +82,12 @@ function ofImages(name) {
     (await import('./images.js'))[name](folder, settings);
 }
 
+/** Loaded where it is needed: not everybody has all ORMs. @param {'saveByHand' | 'saveAttachments'} name */
+function ofAttachments(name) {
+  return async (/** @type {string} */ folder, /** @type {import('./attachments.js').Saves} */ settings) =>
+    (await import('./attachments.js'))[name](folder, settings);
+}
+
 /** The tasks by name. */
 export const tasks = {
   plainCreates,
@@ -90,4 +96,6 @@ export const tasks = {
   depotListing,
   plainThumbnails: ofImages('plainThumbnails'),
   depotThumbnails: ofImages('depotThumbnails'),
+  saveByHand: ofAttachments('saveByHand'),
+  saveAttachments: ofAttachments('saveAttachments'),
 };

@@ -115,7 +115,8 @@ function pad(cell, width, column) {
 /** What of its bar a candidate reached. @param {CandidateResult} candidate */
 export function checkBar({ bar, speedRatio, cpuRatio, memoryGrowth }) {
   const checks = [];
-  if (bar?.speed) checks.push({ what: `>= ${bar.speed}x speed`, met: speedRatio.median >= bar.speed });
+  if (bar?.speed)
+    checks.push({ what: `>= ${Number(bar.speed.toFixed(2))}x speed`, met: speedRatio.median >= bar.speed });
   if (bar?.cpu) checks.push({ what: `<= ${bar.cpu.toFixed(2)}x CPU`, met: cpuRatio.median <= bar.cpu });
   if (bar?.growth)
     checks.push({ what: `< ${bar.growth / MEGABYTE} MB growth`, met: memoryGrowth.max < bar.growth });

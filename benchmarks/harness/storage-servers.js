@@ -1,7 +1,8 @@
 // @ts-check
 import { fork } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +14,9 @@ import { freePort } from './nginx.js';
 
 const GUARD = createRequire(import.meta.url).resolve('../../__tests__/support/servers/guard.js');
 
+/** Runs the program as somebody who is not root. */
+const POSTGRES = createRequire(import.meta.url).resolve('../../__tests__/support/servers/postgres.sh');
+
 const REGION = 'us-east-1';
 const CREDENTIALS = { accessKeyId: 'benchmark', secretAccessKey: 'benchmark-secret' };
 
@@ -23,11 +27,13 @@ const ATTEMPTS = 400;
 class StorageServer {
   #guard;
 
-  /** @param {ProgramName} name @param {string} folder @param {readonly string[]} parameters */
-  constructor(name, folder, parameters) {
-    const program = findProgram(name);
-    if (!program) throw new Error(`There is no ${PROGRAMS[name].title}: npm run servers gets it`);
-    this.#guard = fork(GUARD, [folder, program, ...parameters], {
+  /**
+   * @param {ProgramName} name @param {string} folder @param {readonly string[]} parameters
+   * @param {string} [launcher] a script that is given the program before all
+   */
+  constructor(name, folder, parameters, launcher) {
+    const command = [...(launcher ? [launcher] : []), requireProgram(name)];
+    this.#guard = fork(GUARD, [folder, ...command, ...parameters], {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
   }
@@ -37,6 +43,13 @@ class StorageServer {
     this.#guard.disconnect();
     await exit;
   }
+}
+
+/** @param {ProgramName} name */
+export function requireProgram(name) {
+  const program = findProgram(name);
+  if (program) return program;
+  throw new Error(`There is no ${PROGRAMS[name].title}: npm run servers gets it`);
 }
 
 /** An S3 server (versitygw) whose buckets are folders in `folder`. @param {string} folder */
@@ -78,6 +91,28 @@ export async function startMongo(folder) {
   });
   await direct.close();
   return { url: `mongodb://127.0.0.1:${port}/?replicaSet=rs0`, stop: () => server.stop() };
+}
+
+/** A PostgreSQL server that is as durable as it is by default. @param {string} folder */
+export async function startPostgres(folder) {
+  const { default: pg } = await import('pg');
+  const port = await freePort();
+  const home = mkdtempSync(join(folder, 'postgres-'));
+  const durable = ['-c', 'fsync=on', '-c', 'full_page_writes=on'];
+  const server = new StorageServer('postgres', home, [`${port}`, home, ...durable], POSTGRES);
+  const url = `postgres://tests@127.0.0.1:${port}/postgres`;
+  const run = async (/** @type {string} */ text) => {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    await client.query(text).finally(() => client.end());
+  };
+  await reached(() => run('SELECT 1'));
+  const createDatabase = async () => {
+    const name = `run_${randomUUID().replaceAll('-', '')}`;
+    await run(`CREATE DATABASE ${name}`);
+    return `postgres://tests@127.0.0.1:${port}/${name}`;
+  };
+  return { createDatabase, stop: () => server.stop() };
 }
 
 /** @param {() => Promise<unknown>} attempt */

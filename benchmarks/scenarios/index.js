@@ -1,4 +1,5 @@
 // @ts-check
+import { attachmentScenarios } from './attachments.js';
 import { cloudScenarios } from './cloud.js';
 import { downloadScenarios } from './downloads.js';
 import { imageScenarios } from './images.js';
@@ -14,6 +15,7 @@ export function allScenarios(quick) {
     ...storingScenarios(quick),
     ...memoryScenarios(quick),
     ...imageScenarios(quick),
+    ...attachmentScenarios(quick),
     ...cloudScenarios(quick),
   ];
 }
