@@ -398,6 +398,23 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       await expectExact(0);
     });
 
+    test('at once on one row leave the file of the last', async () => {
+      const Product = productModel();
+      const { id } = await Product.create({ name: 'hot', photo: attach(bytes('0')), pictures: [] });
+      const other = await Product.create({ name: 'other', manual: attach(bytes('m')) });
+      const numbers = [...Array(6).keys()];
+      await Promise.all(
+        numbers.flatMap((number) => [
+          Product.updateOne({ _id: id }, { photo: attach(bytes(`${number}`)) }),
+          Product.updateOne({ _id: id }, { $push: { pictures: attach(bytes('p')) } }),
+          Product.updateOne({ _id: id }, { $set: { manual: other.manual } }),
+        ]),
+      );
+      await expectExact(2 + 6 + 1 + 1);
+      await Promise.all(numbers.map(() => Product.deleteOne({ _id: id })));
+      await expectExact(1);
+    });
+
     test('without middleware are followed as well', async () => {
       const Product = productModel();
       const product = new Product({ name: 'lamp', photo: attach(bytes('photo')) });
