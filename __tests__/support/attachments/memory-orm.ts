@@ -312,11 +312,10 @@ class MemoryOrm implements AttachmentHarness {
     };
     const storeList = async (items: readonly AttachmentInput[] | undefined) =>
       items ? JSON.stringify(await unit.storeList(this.#fields.pages, items, before.pages)) : old.pages;
-    const [content, photo, pages] = await Promise.all([
-      store('content'),
-      store('photo'),
-      storeList(values.pages),
-    ]);
+    // Nothing may be under way any more when a statement is undone.
+    const storing = [store('content'), store('photo'), storeList(values.pages)] as const;
+    await Promise.allSettled(storing);
+    const [content, photo, pages] = await Promise.all(storing);
     await this.#options.step('statement');
     return { ...old, name: values.name ?? old.name, content, photo, pages };
   }
