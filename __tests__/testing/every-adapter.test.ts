@@ -15,7 +15,8 @@ function databasesOf(adapter: string): string[] {
 
 /** The tests of an adapter: `<adapter>.test.ts` and `<adapter>.<what>.test.ts`. */
 function testsOf(adapter: string): string {
-  const names = readdirSync(TESTS).filter((name) => name.split('.')[0] === adapter);
+  const isTest = (name: string) => name.startsWith(`${adapter}.`) && name.endsWith('.test.ts');
+  const names = readdirSync(TESTS).filter(isTest);
   return names.map((name) => readFileSync(join(TESTS, name), 'utf8')).join('\n');
 }
 
