@@ -332,6 +332,41 @@ describe('what is deleted', () => {
   });
 });
 
+describe('a savepoint in SQL', () => {
+  test('takes files along when it is rolled back', async () => {
+    const documents = await openDocuments();
+    await documents.save({ id: 1, content: attach('old') });
+    await documents.manager.transaction(async (manager) => {
+      await manager.query('SAVEPOINT mine');
+      await manager.save(Document, { id: 2, content: attach('lost') });
+      await manager.delete(Document, { id: 1 });
+      await manager.query('ROLLBACK TO SAVEPOINT mine');
+      await manager.save(Document, { id: 3, content: attach('kept') });
+    });
+    const rows = await documents.find({ order: { id: 'ASC' } });
+    expect(rows.map(({ id }) => id)).toEqual([1, 3]);
+    expect(rows.map(({ content }) => content?.path).sort()).toEqual(await files());
+  });
+});
+
+describe('a table', () => {
+  test('is not cleared behind the back of its files', async () => {
+    const dataSource = await open([SHELF, BOX, THING]);
+    for (const schema of [SHELF, BOX, THING]) {
+      await expect(dataSource.getRepository(schema).clear()).rejects.toEqual(unsupported);
+      await dataSource.getRepository(schema).createQueryBuilder().delete().execute();
+    }
+  });
+
+  test('is emptied by a delete of all rows', async () => {
+    const documents = await openDocuments();
+    await documents.save([1, 2].map((id) => ({ id, content: attach('x') })));
+    await documents.createQueryBuilder().delete().execute();
+    expect(await documents.count()).toBe(0);
+    expect(await files()).toEqual([]);
+  });
+});
+
 describe('attachTo', () => {
   test('tells the depot how to recover', async () => {
     await openDocuments();

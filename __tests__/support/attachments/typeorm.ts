@@ -106,16 +106,13 @@ export class TypeOrmDatabase implements HarnessDatabase {
     await this.#prepare(options.fields);
     const dataSource = new DataSource({ ...this.#options, entities: schemas(options.fields) });
     await dataSource.initialize();
-    let outside: SqlExecutor | undefined;
+    const journal = new MortalJournal((executor) => this.#journal(executor));
     const attachments = await attachTo(dataSource, {
       ...{ depot: options.depot, owner: options.owner, onError: options.onError },
-      journal: (executor) => {
-        outside = executor;
-        return options.watch(this.#journal(executor));
-      },
+      journal: (outside) => options.watch(journal.open(outside as Outside)),
     });
     dataSource.subscribers.push({ beforeTransactionCommit: () => options.step('commit') });
-    return new TypeOrmHarness(dataSource, attachments, outside as SqlExecutor & { close(): Promise<void> });
+    return new TypeOrmHarness(dataSource, attachments, journal);
   }
 
   async stored(): Promise<unknown[]> {
@@ -182,16 +179,45 @@ export async function createSchema(url: string, schema: string, fields: Document
   await dataSource.destroy();
 }
 
+type Outside = SqlExecutor & { close(): Promise<void> };
+
+/** A journal that can be cut off from its database. */
+class MortalJournal {
+  readonly #make: (outside: SqlExecutor) => SqlJournal;
+  #journal: SqlJournal | undefined;
+  #outside: Outside | undefined;
+  #isDead = false;
+
+  constructor(make: (outside: SqlExecutor) => SqlJournal) {
+    this.#make = make;
+  }
+
+  open(outside: Outside): SqlJournal {
+    this.#outside = outside;
+    this.#journal = this.#make({
+      run: (sql, parameters) =>
+        this.#isDead ? Promise.reject(new Error('The process is dead')) : outside.run(sql, parameters),
+    });
+    return this.#journal;
+  }
+
+  async kill(): Promise<void> {
+    this.#isDead = true;
+    await this.#journal?.close();
+    await this.#outside?.close();
+  }
+}
+
 class TypeOrmHarness implements AttachmentHarness {
   readonly #dataSource: DataSource;
   readonly #attachments: TypeOrmAttachments;
-  readonly #outside: { close(): Promise<void> };
+  readonly #journal: MortalJournal;
   readonly #top: DocumentOperations;
 
-  constructor(dataSource: DataSource, attachments: TypeOrmAttachments, outside: { close(): Promise<void> }) {
+  constructor(dataSource: DataSource, attachments: TypeOrmAttachments, journal: MortalJournal) {
     this.#dataSource = dataSource;
     this.#attachments = attachments;
-    this.#outside = outside;
+    this.#journal = journal;
     this.#top = operations(dataSource.manager);
   }
 
@@ -229,7 +255,7 @@ class TypeOrmHarness implements AttachmentHarness {
     // A closed connection of libsql stays open until its statements are collected.
     if (databaseConnection?.inTransaction) databaseConnection.exec('ROLLBACK');
     databaseConnection?.close();
-    await this.#outside.close();
+    await this.#journal.kill();
   }
 
   async close(): Promise<void> {

@@ -127,9 +127,7 @@ class AttachmentDelete extends DeleteQueryBuilder<ObjectLiteral> {
     return inTransaction(this, async (queryRunner) => {
       const old = await doomed(scope.following, queryRunner, scope.metadata, where);
       await scope.following.remove(queryRunner, old);
-      const result = await super.execute();
-      scope.following.removed(queryRunner);
-      return result;
+      return scope.following.delete(queryRunner, () => super.execute());
     });
   }
 }

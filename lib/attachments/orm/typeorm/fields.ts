@@ -67,6 +67,13 @@ export class FieldMap {
     return [...columns.values()];
   }
 
+  /** Whether files would be left behind if a table were emptied. */
+  isNeeded(tableName: string): boolean {
+    return this.#dataSource.entityMetadatas.some(
+      (metadata) => metadata.tableName === tableName && this.#losesFiles(metadata),
+    );
+  }
+
   /** Foreign keys by which the database deletes rows with attachments, or others that lead to such, with a row of these. */
   cascadesFrom(metadata: EntityMetadata): Cascade[] {
     return this.#allCascadesFrom(metadata).filter(({ child }) => this.#losesFiles(child));

@@ -22,6 +22,12 @@ export function followingOf(dataSource: DataSource): Following | undefined {
   return FOLLOWING.get(dataSource);
 }
 
+/** What `clear()` sends, and a `delete` of all rows in SQLite as well. */
+const EMPTYING = /^(?:TRUNCATE TABLE|DELETE FROM) (?:"[^"]+"\.)?"([^"]+)"(?: CASCADE)?$/;
+
+/** To a savepoint, also one of SQL that the application has written. */
+const ROLLBACK = /^\s*ROLLBACK\b/i;
+
 /** Files follow the transactions of one data source. */
 export class Following {
   readonly fields: FieldMap;
@@ -29,6 +35,8 @@ export class Following {
   readonly #transactions = new WeakMap<QueryRunner, Changes>();
   /** What was stored for an entity, and will be in a statement that comes: it has nothing to store any more. */
   readonly #fresh = new WeakMap<Attachment, Change>();
+
+  readonly #deleting = new WeakSet<QueryRunner>();
 
   constructor(dataSource: DataSource, attachments: Attachments<SqlExecutor>, fields: FieldMap) {
     this.fields = fields;
@@ -92,6 +100,17 @@ export class Following {
     const changes = inputs.flatMap((input) => this.#fresh.get(input as Attachment) ?? []);
     for (const input of inputs) this.#fresh.delete(input as Attachment);
     this.#transactions.get(queryRunner)?.written(changes);
+  }
+
+  /** Executes a statement whose rows, and the files that go with them, are known. */
+  async delete<Result>(queryRunner: QueryRunner, execute: () => Promise<Result>): Promise<Result> {
+    this.#deleting.add(queryRunner);
+    try {
+      return await execute();
+    } finally {
+      this.#deleting.delete(queryRunner);
+      this.removed(queryRunner);
+    }
   }
 
   /** Changes without a value, of the statement that was executed last. */
@@ -164,6 +183,16 @@ export class Following {
 
   #transactionSubscriber(): EntitySubscriberInterface {
     return {
+      beforeQuery: ({ queryRunner, query }) => {
+        if (ROLLBACK.test(query)) this.#transactions.get(queryRunner)?.unit.rolledBackInPart();
+        const [, tableName] = EMPTYING.exec(query) ?? [];
+        if (tableName === undefined || this.#deleting.has(queryRunner)) return;
+        if (this.fields.isNeeded(tableName))
+          throw new DepotError(
+            'ATTACHMENT_UNSUPPORTED',
+            'clear() leaves the files of attachments: use delete()',
+          );
+      },
       // After a failed statement, PostgreSQL answers COMMIT with a rollback, which looks like success.
       afterQuery: async ({ queryRunner, success, error }) => {
         if (!success) await this.#transactions.get(queryRunner)?.fail(error);
