@@ -379,6 +379,11 @@ describe('attachTo', () => {
     expect(await dataSource.query('SELECT count(*) AS count FROM files_owed')).toEqual([{ count: 1 }]);
   });
 
+  test('is called once for a data source', async () => {
+    const dataSource = await open([Document]);
+    await expect(attachTo(dataSource, { depot })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+  });
+
   test('refuses databases without a journal', async () => {
     const dataSource = { options: { type: 'mysql' }, subscribers: [] } as never;
     await expect(attachTo(dataSource, { depot })).rejects.toMatchObject({ code: 'INVALID_OPTION' });

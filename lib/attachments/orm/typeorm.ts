@@ -1,11 +1,12 @@
 import type { DataSource } from 'typeorm';
+import { DepotError } from '../../errors.js';
 import { type AttachmentOptions, Attachments, type Recovery } from '../attachments.js';
 import type { IntentJournal } from '../journal/journal.js';
 import { type SqlExecutor, SqlJournal } from '../journal/sql-journal.js';
 import { registerBuilders } from './typeorm/builders.js';
 import { connectOutside, dialectOf, type OutsideConnection } from './typeorm/database.js';
 import { FieldMap } from './typeorm/fields.js';
-import { Following } from './typeorm/following.js';
+import { Following, followingOf } from './typeorm/following.js';
 import { tableOf } from './typeorm/rows.js';
 
 export { Attachment, type AttachmentInput, attach } from '../attachment.js';
@@ -47,6 +48,8 @@ export async function attachTo(
   dataSource: DataSource,
   options: TypeOrmAttachmentOptions,
 ): Promise<TypeOrmAttachments> {
+  if (followingOf(dataSource))
+    throw new DepotError('INVALID_OPTION', 'The attachments of this data source are followed already');
   const ends = new TransactionEnds(dataSource);
   const outside = await connectOutside(dataSource, () => ends.next());
   const journal = options.journal?.(outside) ?? journalOf(dataSource, outside, options);
