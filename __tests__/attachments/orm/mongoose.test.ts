@@ -4,7 +4,11 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import mongoose, { type Connection, Schema } from 'mongoose';
 import { Attachment, attach } from '../../../lib/attachments/attachment.js';
 import type { AttachmentFilter } from '../../../lib/attachments/filters.js';
-import { type MongooseAttachments, mongooseAttachments } from '../../../lib/attachments/orm/mongoose.js';
+import {
+  MongoJournal,
+  type MongooseAttachments,
+  mongooseAttachments,
+} from '../../../lib/attachments/orm/mongoose.js';
 import { DepotManager } from '../../../lib/depot/manager.js';
 import { MemoryStorage } from '../../../lib/storages/memory.js';
 import { describeWith, startMongoServer } from '../../support/servers/index.js';
@@ -84,7 +88,7 @@ await describeWith('mongoose', [startMongoServer], (server) => {
     expect((await files()).length).toBe(count);
     const notes = await connection
       .collection('depot_intents')
-      .find({ state: { $ne: 'places' } })
+      .find({ state: { $in: ['upload', 'delete', 'kept'] } })
       .toArray();
     expect(notes).toEqual([]);
   }
@@ -344,7 +348,10 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       const rows = ['a', 'b', 'c', 'a', 'd'].map((name) => ({ name, photo: attach(bytes(name)) }));
       await expect(Product.insertMany(rows)).rejects.toMatchObject({ code: 11000 });
       await expectExact(6);
-      await Product.insertMany(rows.slice(3), { ordered: false }).catch(() => {});
+      const [again, fresh] = rows.slice(3).map((row) => new Product(row));
+      if (!again || !fresh) throw new Error();
+      await expect(Product.insertMany([again, fresh], { ordered: false })).rejects.toThrow('E11000');
+      expect([again.photo?.isStored, fresh.photo?.isStored]).toEqual([false, true]);
       await expectExact(8);
       await Product.insertMany([{ name: 'e', manual: attach(bytes('e')) }], { rawResult: true });
       await expectExact(9);
@@ -528,6 +535,52 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       await Product.deleteMany({}, { session });
       await session.endSession();
       await expectExact(2);
+    });
+  });
+
+  describe('recovery', () => {
+    /** Of a process that is no more. */
+    const announce = (paths: readonly string[]) =>
+      new MongoJournal(connection).announce([
+        { id: randomUUID(), state: 'upload', paths, owner: 'another.1.0.x', createdAt: new Date(0) },
+      ]);
+
+    test('keeps what rows refer to, also of models that are not known here', async () => {
+      const Product = productModel();
+      await Product.create({ name: 'a', photo: attach(bytes('1')) });
+      await Product.create({ name: 'b', languages: { en: attach(bytes('2')) } });
+      const paths = await files();
+      expect(paths).toHaveLength(3);
+      const orphan = `default/${await depot.get('default').create(bytes('orphan'))}`;
+      for (const path of [...paths, orphan]) await announce([path]);
+      const other = await mongoose.createConnection(server.url, { dbName: connection.name }).asPromise();
+      const stranger = mongooseAttachments(other, { depot });
+      expect(await stranger.recover()).toMatchObject({ deleted: [orphan], failed: [] });
+      await stranger.close();
+      await other.close();
+      await expectExact(3);
+    });
+
+    test('keeps what Python has written, as an object or as a text', async () => {
+      const Product = productModel();
+      await Product.create({ name: 'first', manual: attach(bytes('1')) });
+      const store = () => depot.get('default').create(bytes('python'));
+      const ids = [await store(), await store()];
+      const [object, text] = ids.map((id) => ({
+        ...{ depot_name: 'default', file_id: id, path: `default/${id}`, files: [`default/${id}`] },
+        ...{ filename: 'a.txt', content_type: 'text/plain', uploaded_at: '2020-01-01 00:00:00' },
+      }));
+      const rows = connection.collection('products');
+      await rows.insertMany([
+        { name: 'object', manual: object },
+        { name: 'text', manual: JSON.stringify(text) },
+      ]);
+      for (const id of ids) await announce([`default/${id}`]);
+      expect((await attachments.recover()).deleted).toEqual([]);
+      for (const product of await Product.find({ name: { $ne: 'first' } }))
+        expect(String(await product.manual?.buffer())).toBe('python');
+      await Product.deleteMany({});
+      await expectExact(0);
     });
   });
 

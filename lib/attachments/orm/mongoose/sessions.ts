@@ -11,6 +11,8 @@ export class Work {
   readonly transaction: MongoTransaction | undefined;
   /** Whether something was sent of which nobody knows what it has done, until its answer comes. */
   isInDoubt = false;
+  /** Whether a bulk has failed, and what of it is done is seen to. */
+  isDoneInPart = false;
   /** Why the transaction cannot be committed. */
   failure: unknown;
   readonly #shown: (readonly [given: Attachment, stored: Attachment])[] = [];

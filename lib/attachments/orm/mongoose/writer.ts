@@ -6,7 +6,7 @@ import { Allocation } from './allocation.js';
 import { fieldOf, sourceOf } from './assignments.js';
 import { openDatabase } from './notes.js';
 import { attachmentsIn, exchanged } from './payload.js';
-import type { Places } from './places.js';
+import type { Places, Row } from './places.js';
 import type { References } from './references.js';
 import { mayDrop, refuseUnsupported } from './refusals.js';
 import { type AttachedRow, RowReader } from './rows.js';
@@ -116,8 +116,11 @@ export class Writer {
       await work.unit.settle('committed');
       return result;
     } catch (error) {
-      work.takeBack();
-      await work.unit.settle(work.isInDoubt && !isRefused(error) ? 'unknown' : 'rolledBack');
+      if (work.isDoneInPart) await work.unit.settle('committed');
+      else {
+        work.takeBack();
+        await work.unit.settle(work.isInDoubt && !isRefused(error) ? 'unknown' : 'rolledBack');
+      }
       throw error;
     }
   }
@@ -134,9 +137,12 @@ export class Writer {
     await storeAll(allocation.copies, stored, work);
     const { operations, options } = prepared(attached, allocation, before, session);
     work.isInDoubt = session === undefined;
-    const result = await attached.send(...call.toArguments(operations, options));
-    const gone =
-      allocation.gone ?? (await goneAfter(attached, { before, operations, result, reader, session }));
+    const sent = { before, operations, reader, session };
+    const result = await attached.send(...call.toArguments(operations, options)).catch(async (error) => {
+      if (!session && isBulkError(error)) await keepPart(attached, work, { ...sent, result: error });
+      throw error;
+    });
+    const gone = allocation.gone ?? (await goneAfter(attached, { ...sent, result }));
     await work.unit.remove(...gone, ...unused);
     work.show([...stored, ...allocation.kept]);
     return unwrapped(call, result);
@@ -165,7 +171,7 @@ interface Done {
   /** For each operation, the rows that it concerned. */
   readonly before: readonly AttachedRow[][];
   readonly operations: readonly Operation[];
-  readonly result: unknown;
+  readonly result?: unknown;
   readonly reader: RowReader;
   readonly session: ClientSession | undefined;
 }
@@ -201,6 +207,16 @@ function takeUnused(stored: Map<Attachment, Attachment>, { operations }: Allocat
   const unused = [...stored].filter(([given]) => !placed.has(given));
   for (const [given] of unused) stored.delete(given);
   return unused.map(([, attachment]) => attachment);
+}
+
+/** A bulk that has failed is done in part: what is in rows is kept. Where rows have no id yet, recovery will tell. */
+async function keepPart({ stored }: AttachedCall, work: Work, done: Done): Promise<void> {
+  if (insertedRows(done.operations).some(({ _id }) => _id === undefined)) return;
+  const owned = pathsIn(await done.reader.withIds(concernedIds(done)));
+  const old = done.before.flatMap((rows) => rows.flatMap(({ attachments }) => [...attachments.values()]));
+  await work.unit.remove(...[...old, ...stored.values()].filter(({ path }) => !owned.has(path)));
+  work.isDoneInPart = true;
+  work.show([...stored].filter(([, { path }]) => owned.has(path)));
 }
 
 /** What rows had before and have no more, and what was stored for a row that there was not. */
@@ -287,11 +303,13 @@ function unwrapped(call: WriteCall, result: unknown): unknown {
   return isWrapped ? (result as WriteResult).value : result;
 }
 
+function insertedRows(operations: readonly Operation[]): Row[] {
+  return operations.flatMap(({ kind, payload }) => (kind === 'insert' ? [payload].flat() : [])).map(Object);
+}
+
 function concernedIds({ before, operations, result }: Done): unknown[] {
   const { lastErrorObject, upsertedId, upsertedIds = {} } = Object(result) as WriteResult;
-  const inserted = operations
-    .filter(({ kind }) => kind === 'insert')
-    .map(({ payload }) => Object(payload)._id);
+  const inserted = insertedRows(operations).map(({ _id }) => _id);
   const upserted = [lastErrorObject?.upserted, upsertedId, ...Object.values(upsertedIds)];
   const known = before.flat().map(({ _id }) => _id);
   return [...known, ...inserted, ...upserted].filter((id) => id !== undefined && id !== null);
@@ -313,12 +331,16 @@ function isRefused(error: unknown): boolean {
   return isServerError && 'code' in error && REFUSALS.includes(error.code);
 }
 
+function isBulkError(error: unknown): boolean {
+  return types.isNativeError(error) && error.name === 'MongoBulkWriteError';
+}
+
 /**
  * A bulk in a transaction of its own is done as a whole or not at all. mongoose takes the error of a bulk as one that is
  * done in part: it gets the error of the statement that has failed.
  */
 function notHalfDone(error: unknown): unknown {
-  if (!types.isNativeError(error) || error.name !== 'MongoBulkWriteError') return error;
+  if (!isBulkError(error)) return error;
   const { code, message } = error as Error & { code?: unknown };
   return Object.assign(new Error(message, { cause: error }), { name: 'MongoServerError', code });
 }
