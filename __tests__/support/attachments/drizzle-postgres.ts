@@ -3,7 +3,7 @@ import { integer, pgTable, serial, text } from 'drizzle-orm/pg-core';
 import pg from 'pg';
 import type { Intent } from '../../../lib/attachments/journal/journal.js';
 import { SqlJournal } from '../../../lib/attachments/journal/sql-journal.js';
-import { dialectOf, executorOf } from '../../../lib/attachments/orm/drizzle/dialect.js';
+import { dialectOf, outsideExecutor } from '../../../lib/attachments/orm/drizzle/dialect.js';
 import type { Session } from '../../../lib/attachments/orm/drizzle/session.js';
 import { pgAttachment, pgAttachmentList, withAttachments } from '../../../lib/attachments/orm/drizzle.js';
 import type { DocumentFields, HarnessDatabase, ProcessOptions } from '../../../lib/testing/index.js';
@@ -77,6 +77,6 @@ export class DrizzlePostgres implements HarnessDatabase {
 
 function journalOf(pool: pg.Pool): SqlJournal {
   const db = drizzle(pool);
-  const outside = executorOf(dialectOf(db), async () => db as never as Session);
+  const outside = outsideExecutor(dialectOf(db), db as never as Session);
   return new SqlJournal({ dialect: 'postgres', outside });
 }

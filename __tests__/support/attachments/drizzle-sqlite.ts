@@ -6,7 +6,7 @@ import { drizzle } from 'drizzle-orm/libsql';
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import type { Intent } from '../../../lib/attachments/journal/journal.js';
 import { SqlJournal } from '../../../lib/attachments/journal/sql-journal.js';
-import { dialectOf, executorOf } from '../../../lib/attachments/orm/drizzle/dialect.js';
+import { dialectOf, outsideExecutor } from '../../../lib/attachments/orm/drizzle/dialect.js';
 import type { Session } from '../../../lib/attachments/orm/drizzle/session.js';
 import {
   sqliteAttachment,
@@ -98,7 +98,7 @@ export class DrizzleSqlite implements HarnessDatabase {
 
   #journal(client: Client): SqlJournal {
     const db = drizzle(client);
-    const outside = executorOf(dialectOf(db), async () => db as never as Session);
+    const outside = outsideExecutor(dialectOf(db), db as never as Session);
     return new SqlJournal({ dialect: 'sqlite', outside, folder: join(this.#folder, 'intents') });
   }
 }

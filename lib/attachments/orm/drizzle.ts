@@ -1,6 +1,5 @@
 import type { PgCustomColumnBuilder } from 'drizzle-orm/pg-core';
 import type { SQLiteCustomColumnBuilder } from 'drizzle-orm/sqlite-core';
-import { Semaphore } from '../../internal/semaphore.js';
 import type { Attachment } from '../attachment.js';
 import { type AttachmentOptions, Attachments } from '../attachments.js';
 import type { AttachmentField, AttachmentFieldOptions } from '../field.js';
@@ -14,7 +13,7 @@ import {
   SQLiteAttachmentBuilder,
 } from './drizzle/columns.js';
 import { observedDatabase } from './drizzle/database.js';
-import { type Dialect, dialectOf, executorOf, isReferenced, transactionsOf } from './drizzle/dialect.js';
+import { type Dialect, dialectOf, isReferenced, outsideExecutor, transactionsOf } from './drizzle/dialect.js';
 import { Schema } from './drizzle/schema.js';
 import type { Session } from './drizzle/session.js';
 
@@ -22,8 +21,8 @@ export type { AttachmentOptions, Attachments, Recovery } from '../attachments.js
 
 export interface DrizzleAttachmentOptions extends AttachmentOptions {
   /**
-   * All tables of the application, as `import * as schema` gives them: those with attachments, and those with whose rows
-   * the database deletes such rows (`onDelete: 'cascade'`). Whatever else is in it is ignored.
+   * All tables of the application, as `import * as schema` gives them: those with attachments, and those between them and
+   * others with whose rows the database deletes them (`onDelete: 'cascade'`). Whatever else is in it is ignored.
    */
   readonly tables: Readonly<Record<string, unknown>>;
   /** Or a journal of your own. */
@@ -115,14 +114,13 @@ export function withAttachments<Database extends object>(
     isReferenced: (path) => isReferenced(session, dialect, schema.columns, path),
   });
   schema.bind((value) => attachments.read(value));
-  const turns = new Semaphore(dialect.limit);
-  const transactions = new Transactions(transactionsOf(session, dialect), attachments, turns);
+  const transactions = new Transactions(transactionsOf(session, dialect), attachments, dialect.takeTurn);
   const observed: unknown = observedDatabase(session, schema, transactions, { $attachments: attachments });
   return observed as WithAttachments<Database>;
 }
 
 /** A journal in the database. */
 function journalOf(session: Session, dialect: Dialect, options: DrizzleJournalOptions): SqlJournal {
-  const outside = executorOf(dialect, async () => session);
+  const outside = outsideExecutor(dialect, session);
   return new SqlJournal({ ...options, dialect: dialect.name, outside });
 }

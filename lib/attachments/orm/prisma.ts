@@ -92,11 +92,11 @@ function extended(base: Client, options: PrismaAttachmentOptions<ModelDeclaratio
     isReferenced: (path) => isReferenced(base, dialect, models.withAttachments, path),
   });
   const client = base.$extends({ name: 'filedepot', result: resultsOf(models, all) });
-  const turns = turnsOf(dialect, connections);
+  const takeTurn = turnsOf(dialect, connections);
   const setting = {
     models,
     dialect,
-    transactionsOf: (one: Client) => new Transactions(transactionsOf(one, dialect), all, turns),
+    transactionsOf: (one: Client) => new Transactions(transactionsOf(one, dialect), all, takeTurn),
   };
   return observedClient(setting, client, { $attachments: () => all });
 }

@@ -1,8 +1,10 @@
-import type { Semaphore } from '../../internal/semaphore.js';
 import type { Attachments } from '../attachments.js';
 import type { SqlExecutor } from '../journal/sql-journal.js';
 import type { Outcome, UnitOfWork } from '../unit-of-work.js';
 import { OwnTransaction } from './own-transaction.js';
+
+/** Waits for a turn; what it resolves to ends the turn. */
+export type TakeTurn = () => Promise<() => void>;
 
 /** A database that runs transactions by functions, as Drizzle and Prisma do. */
 export interface TransactionSource<Session> {
@@ -10,6 +12,8 @@ export interface TransactionSource<Session> {
   readonly outside: Session;
   /** Whether a COMMIT after a failed statement rolls back, and succeeds nevertheless. */
   readonly hidesRollback: boolean;
+  /** Whether it is not in this process, and may go on with a statement when this process is dead. */
+  readonly isServer: boolean;
   /**
    * Runs a transaction, which ends as `body` does.
    * @param options of the application; nothing for a statement of its own
@@ -36,13 +40,13 @@ export interface Work<Session> {
 export class Transactions<Session> {
   readonly #source: TransactionSource<Session>;
   readonly #attachments: Attachments<SqlExecutor>;
-  readonly #turns: Semaphore;
+  readonly #takeTurn: TakeTurn;
 
-  /** @param turns as many as transactions may be open at once */
-  constructor(source: TransactionSource<Session>, attachments: Attachments<SqlExecutor>, turns: Semaphore) {
+  /** @param takeTurn lets as many transactions be open at once as there may be */
+  constructor(source: TransactionSource<Session>, attachments: Attachments<SqlExecutor>, takeTurn: TakeTurn) {
     this.#source = source;
     this.#attachments = attachments;
-    this.#turns = turns;
+    this.#takeTurn = takeTurn;
   }
 
   /** Runs a statement that is a transaction of its own. */
@@ -66,11 +70,13 @@ export class Transactions<Session> {
   }
 
   /**
-   * Runs a statement that only adds rows. A transaction around it would be as dear as the statement, and is not needed:
-   * the rows tell whether it was done, should nobody else be able to.
+   * Runs a statement that only adds rows. With SQLite, a transaction around it would be as dear as the statement, and is
+   * not needed: the rows tell whether it was done, should nobody else be able to. A server may still do it when the
+   * process is dead and its files are recovered: there it needs the journal's mark, and so a transaction.
    */
   async runInsert<Result>(run: (work: Work<Session>) => Promise<Result>): Promise<Result> {
-    const { outside, attempt, isRefusal } = this.#source;
+    const { outside, attempt, isRefusal, isServer } = this.#source;
+    if (isServer) return this.runAlone(run);
     const unit = this.#attachments.begin();
     let outcome: Outcome = 'rolledBack';
     const session = async () => {
@@ -120,7 +126,7 @@ export class Transactions<Session> {
   async #begin<Result>(body: (session: Session) => Promise<Result>, options?: unknown): Promise<Result> {
     // Beside an open transaction the journal's table could not be made everywhere.
     await this.#attachments.prepare();
-    const release = await this.#turns.acquire();
+    const release = await this.#takeTurn();
     try {
       return await this.#source.transaction(body, options);
     } finally {

@@ -3,21 +3,24 @@ import { is, type SQL, sql, type Table } from 'drizzle-orm';
 import { PgDatabase } from 'drizzle-orm/pg-core';
 import { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core';
 import { DepotError } from '../../../errors.js';
+import { Semaphore } from '../../../internal/semaphore.js';
 import type { SqlDialect, SqlExecutor, SqlRow } from '../../journal/sql-journal.js';
-import type { TransactionSource } from '../../sql/transactions.js';
-import { untilFree } from './busy.js';
+import type { TakeTurn, TransactionSource } from '../../sql/transactions.js';
+import { acquireInTime, untilFree } from './busy.js';
 import type { Session } from './session.js';
 
 /** What is different from database to database. */
 export interface Dialect {
   readonly name: SqlDialect;
-  /** How many transactions may be open at once. */
-  readonly limit: number;
   /** Whether a COMMIT after a failed statement rolls back, and succeeds nevertheless. */
   readonly hidesRollback: boolean;
+  /** Lets as many transactions be open at once as there may be. */
+  readonly takeTurn: TakeTurn;
   /** Begins a transaction. @param mayRepeat whether a try that failed has changed nothing */
   begin<Result>(act: () => Promise<Result>, mayRepeat: () => boolean): Promise<Result>;
-  /** Runs SQL in a transaction, or outside of all. */
+  /** Runs one statement outside of transactions. */
+  outside<Result>(act: () => Promise<Result>): Promise<Result>;
+  /** Runs SQL in a session. */
   run(session: Session, query: SQL): Promise<readonly SqlRow[]>;
   /** A condition: the text of a JSON column contains this text. */
   contains(column: unknown, text: string): SQL;
@@ -25,11 +28,13 @@ export interface Dialect {
 
 /** Who waits for a connection while holding one waits for ever if all do: one stays free for the journal. */
 function postgres(db: object): Dialect {
+  const turns = new Semaphore(poolSizeOf(db) - 1);
   return {
     name: 'postgres',
-    limit: poolSizeOf(db) - 1,
     hidesRollback: true,
+    takeTurn: () => turns.acquire(),
     begin: (act) => act(),
+    outside: (act) => act(),
     run: async (session, query) => {
       const result = await (session as Session & Executing).execute(query);
       return Array.isArray(result) ? result : (result as { rows: SqlRow[] }).rows;
@@ -43,14 +48,20 @@ interface Executing {
   execute(query: SQL): Promise<unknown>;
 }
 
-/** One transaction writes at a time; all that begin at once would fail but for the first. */
+/** One writes at a time: those of this process take turns, and those of others are waited for. */
 function sqlite(): Dialect {
+  const turns = new Semaphore(1);
+  const takeTurn = () => acquireInTime(turns);
   return {
     name: 'sqlite',
-    limit: Number.POSITIVE_INFINITY,
     hidesRollback: false,
+    takeTurn,
     begin: untilFree,
-    run: (session, query) => untilFree(() => (session as Session & Asking).all(query)),
+    async outside(act) {
+      const release = await takeTurn();
+      return untilFree(act).finally(release);
+    },
+    run: (session, query) => (session as Session & Asking).all(query),
     contains: (column, text) => sql`instr(${column}, ${text}) > 0`,
   };
 }
@@ -88,8 +99,9 @@ export function transactionsOf(db: Session, dialect: Dialect): TransactionSource
   return {
     outside: db,
     hidesRollback: dialect.hidesRollback,
+    isServer: dialect.name === 'postgres',
     executor: (session) => executorOf(dialect, session),
-    attempt: (act) => dialect.begin(act, () => true),
+    attempt: (act) => dialect.outside(act),
     isRefusal,
     transaction(body, options) {
       let hasBegun = false;
@@ -112,9 +124,15 @@ function isRefusal(error: unknown): boolean {
   return severity === 'ERROR' || String(code).startsWith('SQLITE_') || isRefusal(cause);
 }
 
-/** Runs the journal's SQL. @param session where; begun when it is needed */
+/** Runs the journal's SQL in a transaction. @param session begins it, if need be */
 export function executorOf(dialect: Dialect, session: () => Promise<Session>): SqlExecutor {
   return { run: async (text, parameters) => dialect.run(await session(), toSql(text, parameters)) };
+}
+
+/** The same, outside of transactions. */
+export function outsideExecutor(dialect: Dialect, db: Session): SqlExecutor {
+  const run = (text: string, parameters: readonly string[]) => dialect.run(db, toSql(text, parameters));
+  return { run: (text, parameters) => dialect.outside(() => run(text, parameters)) };
 }
 
 /** The journal's placeholders stand in the order of their parameters. */

@@ -1,4 +1,5 @@
-import { type Column, is, Placeholder, SQL } from 'drizzle-orm';
+import { type Column, is, Placeholder, SQL, sql } from 'drizzle-orm';
+import { PgTable } from 'drizzle-orm/pg-core';
 import { DepotError } from '../../../errors.js';
 import type { SqlExecutor } from '../../journal/sql-journal.js';
 import { NewFiles, settleAll } from '../../sql/new-files.js';
@@ -15,7 +16,7 @@ type Files = NewFiles<SqlExecutor>;
 /**
  * Inserts rows whose files were stored before.
  * @throws DepotError `ATTACHMENT_UNSUPPORTED` for values that are SQL, for rows that are selected, and for conflicts of
- *   which nobody knows the row
+ *   which nobody knows the row; `ATTACHMENT_CONFLICT` where others have added it at the same moment
  */
 export function runInsert(work: Work, execution: Execution): Promise<unknown> {
   const { statement, method, placeholders } = execution;
@@ -139,12 +140,26 @@ async function upsert(
   const { keys, rows, update } = conflict;
   const set = update && (await storeSet(files, execution, update.set));
   const session = await work.session();
-  const old = attachmentsOf(shape, await rowsLike(session, shape, keys, rows));
+  const before = await rowsLike(session, shape, keys, rows);
   const changes = set ? { values, onConflictDoUpdate: [{ ...update, set }] } : { values };
   const result = await execute(statement.build(session, changes), method, placeholders);
-  const now = attachmentsOf(shape, await rowsLike(session, shape, keys, rows));
-  await work.unit.remove(...without([...old, ...files.stored], now));
+  const after = await rowsLike(session, shape, keys, rows, is(shape.table, PgTable) ? { xmax: XMAX } : {});
+  if (update) refuseUnseen(before, after);
+  const old = attachmentsOf(shape, before);
+  await work.unit.remove(...without([...old, ...files.stored], attachmentsOf(shape, after)));
   return result;
+}
+
+/** Not 0 for a row that was there before, as it was locked (https://www.postgresql.org/docs/17/ddl-system-columns.html). */
+const XMAX = sql`xmax::text`;
+
+/**
+ * A row that came between the look and the statement has lost files that nobody has seen.
+ * @throws DepotError `ATTACHMENT_CONFLICT`: the transaction must fail
+ */
+function refuseUnseen(before: readonly Row[], after: readonly Row[]): void {
+  const wereThere = after.filter(({ xmax = '0' }) => xmax !== '0');
+  if (wereThere.length > before.length) throw new DepotError('ATTACHMENT_CONFLICT');
 }
 
 /** SQL may stand here: `excluded.photo` is the value that was to be inserted. */

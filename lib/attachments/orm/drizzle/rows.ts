@@ -17,22 +17,27 @@ export function rowsOf(session: Session, { shape, statement, placeholders }: Exe
   return placeholders ? query.prepare().execute(placeholders) : query;
 }
 
-/** The rows of a table whose columns of these keys have the values of one of the others; likewise locked. */
+/**
+ * The rows of a table whose columns of these keys have the values of one of the others; likewise locked.
+ * @param further what else is selected
+ */
 export function rowsLike(
   session: Session,
   shape: TableShape,
   keys: readonly string[],
   others: readonly Row[],
+  further: Readonly<Record<string, SQL>> = {},
 ): PromiseLike<Row[]> {
-  return select(session, shape).where(likeOneOf(shape, keys, others));
+  return select(session, shape, further).where(likeOneOf(shape, keys, others));
 }
 
 /** Locks the rows where the database has a lock for rows; SQLite has one for all. */
-function select(session: Session, shape: TableShape): RowQuery {
+function select(session: Session, shape: TableShape, further: object = {}): RowQuery {
   const { table, columns, attachments, primaryKey, cascades } = shape;
   const parentKeys = cascades.flatMap(({ references }) => references.map(({ parentKey }) => parentKey));
   const keys = new Set([...attachments.keys(), ...primaryKey, ...parentKeys]);
-  const query = session.select(Object.fromEntries([...keys].map((key) => [key, columns[key]]))).from(table);
+  const selection = Object.fromEntries([...keys].map((key) => [key, columns[key]]));
+  const query = session.select({ ...selection, ...further }).from(table);
   return is(table, PgTable) ? query.for('update') : query;
 }
 

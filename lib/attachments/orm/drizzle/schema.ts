@@ -45,9 +45,8 @@ export class Schema {
    * @throws DepotError `INVALID_OPTION` where no table has attachments
    */
   constructor(declarations: Iterable<unknown>) {
-    for (const declaration of declarations) {
-      if (is(declaration, Table)) this.#shapes.set(declaration, shapeOf(declaration));
-    }
+    for (const declaration of declarations) if (is(declaration, Table)) this.#add(declaration);
+    // Tables that these refer to are found on the way.
     for (const shape of this.#shapes.values()) this.#addCascades(shape);
     if (this.#withAttachments.length > 0) return;
     throw new DepotError('INVALID_OPTION', 'None of the tables has a column for attachments');
@@ -90,13 +89,19 @@ export class Schema {
     for (const { onDelete, reference } of configOf(child.table).foreignKeys) {
       if (onDelete !== 'cascade') continue;
       const { columns, foreignTable, foreignColumns } = reference();
-      const parent = this.#shapes.get(foreignTable);
+      const parent = this.#add(foreignTable);
       const references = columns.map((column, position) => ({
         childKey: keyOf(child, column),
-        parentKey: parent ? keyOf(parent, foreignColumns[position]) : '',
+        parentKey: keyOf(parent, foreignColumns[position]),
       }));
-      parent?.cascades.push({ child, references });
+      parent.cascades.push({ child, references });
     }
+  }
+
+  #add(table: Table): MutableShape {
+    const shape = this.#shapes.get(table) ?? shapeOf(table);
+    this.#shapes.set(table, shape);
+    return shape;
   }
 }
 
@@ -122,10 +127,13 @@ function shapeOf(table: Table): MutableShape {
   return { ...shape, primaryKey: primaryKeyOf(shape) };
 }
 
+/** Keys of several columns are declared of copies of these: names tell. */
 function primaryKeyOf({ table, columns }: TableShape): string[] {
-  const composite = new Set(configOf(table).primaryKeys.flatMap((key) => key.columns));
-  const isPart = (column: Column) => column.primary || composite.has(column);
-  return Object.keys(columns).filter((key) => isPart(columns[key] as Column));
+  const composite = configOf(table).primaryKeys.flatMap((key) => key.columns.map(({ name }) => name));
+  const isPart = ([, { primary, name }]: [string, Column]) => primary || composite.includes(name);
+  return Object.entries(columns)
+    .filter(isPart)
+    .map(([key]) => key);
 }
 
 /** @throws DepotError `UNSUPPORTED` for databases other than PostgreSQL and SQLite */

@@ -2,7 +2,7 @@ import { isNativeError } from 'node:util/types';
 import { DepotError } from '../../../errors.js';
 import { Semaphore } from '../../../internal/semaphore.js';
 import type { SqlDialect, SqlExecutor } from '../../journal/sql-journal.js';
-import { once, type TransactionSource } from '../../sql/transactions.js';
+import { once, type TakeTurn, type TransactionSource } from '../../sql/transactions.js';
 import type { Client, Row } from './client.js';
 import { type ModelShape, quote } from './data-model.js';
 
@@ -90,6 +90,7 @@ export function transactionsOf(client: Client, dialect: Dialect): TransactionSou
   return {
     outside: client,
     hidesRollback: dialect.name === 'postgres',
+    isServer: dialect.name === 'postgres',
     executor: executorOf,
     attempt: once,
     isRefusal,
@@ -103,6 +104,7 @@ export function transactionsOf(client: Client, dialect: Dialect): TransactionSou
  * do: one stays free for the journal. With SQLite, where announcements are files, Prisma has transactions wait by itself.
  * @param connections of the adapter's pool
  */
-export function turnsOf(dialect: Dialect, connections: number): Semaphore {
-  return new Semaphore(dialect.name === 'postgres' ? connections - 1 : Number.POSITIVE_INFINITY);
+export function turnsOf(dialect: Dialect, connections: number): TakeTurn {
+  const turns = new Semaphore(dialect.name === 'postgres' ? connections - 1 : Number.POSITIVE_INFINITY);
+  return () => turns.acquire();
 }

@@ -1,0 +1,126 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { eq, sql } from 'drizzle-orm';
+import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import { bigint, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import pg from 'pg';
+import { attach } from '../../../lib/attachments/attachment.js';
+import { pgAttachment, type WithAttachments, withAttachments } from '../../../lib/attachments/orm/drizzle.js';
+import { DepotManager } from '../../../lib/depot/manager.js';
+import { isDepotError } from '../../../lib/errors.js';
+import { MemoryStorage } from '../../../lib/storages/memory.js';
+import { describeWith, startPostgresServer } from '../../support/servers/index.js';
+
+const shelves = pgTable('shelves', { id: uuid('id').primaryKey().defaultRandom() });
+
+const books = pgTable(
+  'books',
+  {
+    shelfId: uuid('shelf_id').references(() => shelves.id, { onDelete: 'cascade' }),
+    place: bigint('place', { mode: 'bigint' }),
+    title: text('title').unique(),
+    cover: pgAttachment('cover'),
+  },
+  (table) => [primaryKey({ columns: [table.shelfId, table.place] })],
+);
+
+const TABLES = `
+  CREATE TABLE shelves (id uuid PRIMARY KEY DEFAULT gen_random_uuid());
+  CREATE TABLE books (
+    shelf_id uuid REFERENCES shelves (id) ON DELETE CASCADE, place bigint, title text UNIQUE, cover jsonb,
+    PRIMARY KEY (shelf_id, place)
+  );
+`;
+
+await describeWith('Drizzle on PostgreSQL, with keys of several columns', [startPostgresServer], (server) => {
+  const storage = new MemoryStorage();
+  let pool: pg.Pool;
+  let db: WithAttachments<NodePgDatabase>;
+  let shelfId: string;
+
+  beforeAll(async () => {
+    pool = new pg.Pool({ connectionString: await server.createDatabase() });
+    // The server may be stopped first.
+    pool.on('error', () => {});
+    await pool.query(TABLES);
+    const depot = new DepotManager();
+    depot.configure('default', storage);
+    db = withAttachments(drizzle(pool), { depot, tables: { books } });
+  });
+  afterAll(() => pool.end());
+
+  beforeEach(async () => {
+    const [shelf] = await db.insert(shelves).values({}).returning();
+    shelfId = shelf?.id ?? '';
+    const rows = [1n, 2n, 3n].map((place) => ({
+      shelfId,
+      place,
+      title: `${place}`,
+      cover: attach(`${place}`),
+    }));
+    await db.insert(books).values(rows);
+  });
+
+  afterEach(async () => {
+    await db.$attachments.idle();
+    const ids = (await db.select().from(books)).flatMap(({ cover }) => cover?.id ?? []);
+    expect(await filesStored()).toEqual(ids.sort());
+    await db.delete(shelves);
+    expect(await filesStored()).toEqual([]);
+  });
+
+  async function filesStored(): Promise<string[]> {
+    const ids: string[] = [];
+    for await (const id of storage.list()) ids.push(id);
+    return ids.sort();
+  }
+
+  async function covers(): Promise<(string | undefined)[]> {
+    const rows = await db.select().from(books).orderBy(books.title);
+    return Promise.all(rows.map(async ({ cover }) => (await cover?.buffer())?.toString()));
+  }
+
+  test('gives each row a file of its own', async () => {
+    const updated = await db
+      .update(books)
+      .set({ cover: attach('new') })
+      .where(sql`${books.place} > 1`)
+      .returning({ cover: books.cover });
+    expect(new Set(updated.map(({ cover }) => cover?.path)).size).toBe(2);
+    expect(await covers()).toEqual(['1', 'new', 'new']);
+  });
+
+  test('lets those who update a row at once wait for each other', async () => {
+    const texts = Array.from({ length: 20 }, (_text, index) => `text ${index}`);
+    await Promise.all(
+      texts.map((one) =>
+        db
+          .update(books)
+          .set({ cover: attach(one) })
+          .where(eq(books.title, '1')),
+      ),
+    );
+    expect(texts).toContain((await covers())[0]);
+  });
+
+  test('loses sight of no row that others add at the same moment', async () => {
+    const values = (one: string) => ({ shelfId, place: 9n, title: 'new', cover: attach(one) });
+    const insert = (one: string) => {
+      const set = { cover: sql`excluded.cover` };
+      return db.insert(books).values(values(one)).onConflictDoUpdate({ target: books.title, set });
+    };
+    const texts = Array.from({ length: 20 }, (_text, index) => `text ${index}`);
+    const results = await Promise.allSettled(texts.map(insert));
+    const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+    expect(errors.filter((error) => !isDepotError(error, 'ATTACHMENT_CONFLICT'))).toEqual([]);
+    expect(errors.length).toBeLessThan(texts.length);
+    expect(texts).toContain((await covers())[3]);
+  });
+
+  test('deletes nothing where a transaction came to nothing without a word', async () => {
+    await db.transaction(async (tx) => {
+      await tx.delete(books).where(eq(books.title, '1'));
+      await expect(tx.insert(shelves).values({ id: shelfId })).rejects.toThrow('insert into');
+    });
+    expect(await covers()).toEqual(['1', '2', '3']);
+  });
+});
