@@ -92,7 +92,7 @@ export class Transactions {
     act: (work: Work) => Promise<Result>,
   ): Promise<Result> {
     if (given) return act({ unit: this.#unitOf(given), transaction: async () => given, isShared: true });
-    if (isInsert) return this.#runAlone(act);
+    if (isInsert && this.#isSqlite) return this.#runAlone(act);
     return this.#isInMemory ? this.#runInMemory(act) : this.#runInOwn((unit) => this.#begin(unit), act);
   }
 
@@ -105,7 +105,10 @@ export class Transactions {
     return answer;
   }
 
-  /** The statement is the transaction. */
+  /**
+   * The statement is the transaction. Not with PostgreSQL: it may still do the statement when this process is dead and
+   * its files are recovered, so that the journal's mark has to come with it.
+   */
   async #runAlone<Result>(act: (work: Work) => Promise<Result>): Promise<Result> {
     const unit = this.#attachments.begin();
     let outcome: Outcome = 'committed';
