@@ -15,8 +15,6 @@ export type ExtendedClient = Client & {
   $attachments(): { recover(): Promise<unknown>; idle(): Promise<void>; close(): Promise<void> };
 };
 
-type Created = { readonly id: number };
-
 class PrismaOperations implements DocumentOperations {
   readonly #client: ExtendedClient;
 
@@ -25,13 +23,12 @@ class PrismaOperations implements DocumentOperations {
   }
 
   async create(data: NewDocument): Promise<string> {
-    const { id } = (await this.#client.document.create?.({ data })) as Created;
-    return `${id}`;
+    return idOf(await this.#client.document.create?.({ data }));
   }
 
   async createMany(data: readonly NewDocument[]): Promise<string[]> {
     const created = await this.#client.document.createManyAndReturn?.({ data });
-    return (created as Created[]).map(({ id }) => `${id}`);
+    return (created as unknown[]).map(idOf);
   }
 
   async update(id: string, data: DocumentValues): Promise<void> {
@@ -61,8 +58,7 @@ class PrismaOperations implements DocumentOperations {
 
   async createFolder(documents: readonly NewDocument[]): Promise<string> {
     const data = { name: 'folder', documents: { create: documents } };
-    const { id } = (await this.#client.folder.create?.({ data })) as Created;
-    return `${id}`;
+    return idOf(await this.#client.folder.create?.({ data }));
   }
 
   async removeFolder(id: string): Promise<void> {
@@ -73,6 +69,10 @@ class PrismaOperations implements DocumentOperations {
     const body = (inner: Client) => act(new PrismaOperations(inner as ExtendedClient));
     return (await this.#client.$transaction(body, { maxWait: 20_000, timeout: 20_000 })) as Result;
   }
+}
+
+function idOf(row: unknown): string {
+  return `${(row as { readonly id: number }).id}`;
 }
 
 /** What a program does with rows by Prisma. */

@@ -2,7 +2,7 @@ import { isNativeError } from 'node:util/types';
 import { is, type SQL, sql, type Table } from 'drizzle-orm';
 import { PgDatabase } from 'drizzle-orm/pg-core';
 import { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core';
-import { DepotError } from '../../../errors.js';
+import { DepotError, isDepotError } from '../../../errors.js';
 import { Semaphore } from '../../../internal/semaphore.js';
 import type { SqlDialect, SqlExecutor, SqlRow } from '../../journal/sql-journal.js';
 import type { TakeTurn, TransactionSource } from '../../sql/transactions.js';
@@ -117,8 +117,9 @@ export function transactionsOf(db: Session, dialect: Dialect): TransactionSource
   };
 }
 
-/** Drizzle wraps what the database says: a severity in PostgreSQL, and a code that tells its origin in SQLite. */
+/** What we refuse is not sent. Drizzle wraps what the database says: a severity in PostgreSQL, and a code that tells its origin in SQLite. */
 function isRefusal(error: unknown): boolean {
+  if (isDepotError(error)) return true;
   if (!isNativeError(error)) return false;
   const { severity, code, cause } = error as Error & { severity?: unknown; code?: unknown };
   return severity === 'ERROR' || String(code).startsWith('SQLITE_') || isRefusal(cause);

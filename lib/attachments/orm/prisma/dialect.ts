@@ -1,5 +1,5 @@
 import { isNativeError } from 'node:util/types';
-import { DepotError } from '../../../errors.js';
+import { DepotError, isDepotError } from '../../../errors.js';
 import { Semaphore } from '../../../internal/semaphore.js';
 import type { SqlDialect, SqlExecutor } from '../../journal/sql-journal.js';
 import { once, type TakeTurn, type TransactionSource } from '../../sql/transactions.js';
@@ -78,8 +78,9 @@ export function executorOf(client: () => Promise<Client>): SqlExecutor {
  */
 const OWN_LIMITS = { maxWait: 60_000, timeout: 600_000 };
 
-/** Codes that begin with P2 are answers to a query (https://www.prisma.io/docs/orm/reference/error-reference). */
+/** What we refuse is not sent. Codes that begin with P2 are answers to a query (https://www.prisma.io/docs/orm/reference/error-reference). */
 function isRefusal(error: unknown): boolean {
+  if (isDepotError(error)) return true;
   if (!isNativeError(error)) return false;
   const isAnswer = /^P2\d{3}$/.test(String(Reflect.get(error, 'code')));
   return isAnswer || error.name === 'PrismaClientValidationError';
