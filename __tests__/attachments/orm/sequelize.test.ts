@@ -113,7 +113,9 @@ function testSharedDatabase(target: () => Promise<{ options: Options; remove: ()
     await other.getQueryInterface().dropTable('documents');
     await insertAndDie(options, depot);
     await other.getQueryInterface().dropTable('documents');
-    expect((await attachments.recover()).deleted).toHaveLength(1);
+    // PostgreSQL has it on record that the row was committed: whoever drops a table does it past the files.
+    const isOnRecord = options.dialect === 'postgres';
+    expect((await attachments.recover()).deleted).toHaveLength(isOnRecord ? 0 : 1);
     await other.close();
     await remove();
   });
