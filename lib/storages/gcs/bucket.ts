@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { DepotError } from '../../errors.js';
+import { encodePath, ObjectBucket } from '../../object-storage/object-bucket.js';
 import { type Answer, type ApiRequest, Connection } from './connection.js';
 import { isConditionRefused, isMissing, statusOf, toStorageError } from './errors.js';
 import type { HttpRequest } from './http-client.js';
@@ -18,25 +19,13 @@ export interface RequestOptions {
 /** Values of a query; those that are absent are left out. */
 export type Query = Readonly<Record<string, string | undefined>>;
 
-/** A bucket, or the part of it below a prefix. The SDK is loaded, and the bucket made if it may be, at first use. */
-export class GCSBucket {
-  readonly settings: GCSSettings;
-  #connection: Promise<Connection> | undefined;
-  #isKnown = false;
-
-  constructor(settings: GCSSettings) {
-    this.settings = settings;
-  }
-
+/** A bucket of Google Cloud Storage. The SDK is loaded at first use. */
+export class GCSBucket extends ObjectBucket<GCSSettings, Connection> {
   /** For error messages. */
   get place(): string {
     const { bucket, apiEndpoint } = this.settings;
     const where = apiEndpoint ? ` at ${apiEndpoint}` : '';
     return `Bucket ${JSON.stringify(bucket)} of Google Cloud Storage${where}`;
-  }
-
-  key(id: string): string {
-    return this.settings.prefix + id;
   }
 
   /** Path of the bucket's objects, or of one of them, in the JSON API; below `/upload` it takes content. */
@@ -52,17 +41,7 @@ export class GCSBucket {
 
   /** Path of an object's content, in the XML API: its answers tell all that is kept of the object too. */
   contentPath(key: string, query: Query = {}): string {
-    const names = [this.settings.bucket, ...key.split('/')];
-    return `/${names.map(encodeURIComponent).join('/')}${formatQuery(query)}`;
-  }
-
-  /** Where everybody can read an object, if they can. */
-  async publicUrl(id: string): Promise<string | undefined> {
-    const { publicUrl, policy } = this.settings;
-    const name = this.key(id).split('/').map(encodeURIComponent).join('/');
-    if (publicUrl !== undefined) return `${publicUrl.replace(/\/+$/, '')}/${name}`;
-    if (policy !== 'public-read') return undefined;
-    return (await this.connect()).endpoint + this.contentPath(this.key(id));
+    return `/${encodeURIComponent(this.settings.bucket)}/${encodePath(key)}${formatQuery(query)}`;
   }
 
   /**
@@ -122,32 +101,21 @@ export class GCSBucket {
     }
   }
 
-  /** Fails unless the bucket could be used once. */
-  async firstUse(): Promise<void> {
-    if (!this.#isKnown) await this.check();
-  }
-
-  /** Fails unless the bucket can be listed, which tells what is wrong with it. */
   async check(): Promise<void> {
     const query = { prefix: this.settings.prefix, maxResults: '1', fields: 'kind' };
     await this.call({ method: 'GET', path: this.objectsPath(undefined, query) });
   }
 
-  /** The connection, once the bucket is there. A failure is forgotten, so that the next call tries again. */
-  connect(): Promise<Connection> {
-    this.#connection ??= this.#connect().catch((error) => {
-      this.#connection = undefined;
-      throw error;
-    });
-    return this.#connection;
+  protected async findAddress(): Promise<string> {
+    const { endpoint } = await this.connect();
+    return `${endpoint}/${encodeURIComponent(this.settings.bucket)}`;
   }
 
-  async close(): Promise<void> {
-    const connection = await this.#connection?.catch(() => undefined);
-    connection?.close();
+  protected closeConnection(connection: Connection): void {
+    connection.close();
   }
 
-  async #connect(): Promise<Connection> {
+  protected async openConnection(): Promise<Connection> {
     const connection = await Connection.create(this.settings, this.place);
     try {
       if (this.settings.createBucket) await createBucket(connection, this.settings);
@@ -166,11 +134,11 @@ export class GCSBucket {
       signal?.throwIfAborted();
       const connection = await this.connect();
       const result = await retrying(() => send(connection), this.#patience(signal));
-      this.#isKnown = true;
+      this.isKnown = true;
       return result;
     } catch (error) {
       signal?.throwIfAborted();
-      if (isMissing(error) && !this.#isKnown && isExpected) await this.check();
+      if (isMissing(error) && !this.isKnown && isExpected) await this.check();
       if (isExpected?.(error)) throw error;
       throw toStorageError(error, this.place);
     }

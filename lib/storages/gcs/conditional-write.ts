@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { revisionOf } from '../../contract/object-metadata.js';
 import type { FileDetails } from '../../contract/stored-file.js';
 import { DepotError, FileNotFoundError } from '../../errors.js';
+import { revisionOf } from '../../object-storage/object-metadata.js';
 import { type GCSBucket, generationOf } from './bucket.js';
 import { isConditionRefused, toStorageError } from './errors.js';
 import { generationIn, userMetadataIn } from './object-format.js';

@@ -1,13 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { FileDetails } from '../../contract/stored-file.js';
+import { UNKNOWN_CONTENT_TYPE } from '../../internal/content-type.js';
 import {
   formatDisposition,
   formatUserMetadata,
   parseUserMetadata,
   type UserMetadata,
   type WrittenFile,
-} from '../../contract/object-metadata.js';
-import type { FileDetails } from '../../contract/stored-file.js';
-import { UNKNOWN_CONTENT_TYPE } from '../../internal/content-type.js';
+} from '../../object-storage/object-metadata.js';
 import { generationOf } from './bucket.js';
 
 /** All keys and values together, in bytes: https://cloud.google.com/storage/quotas#objects */

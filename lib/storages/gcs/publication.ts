@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { WrittenFile } from '../../contract/object-metadata.js';
+import type { WrittenFile } from '../../object-storage/object-metadata.js';
 import { asJson, type GCSBucket } from './bucket.js';
 import { isConditionRefused } from './errors.js';
 import { describeObject, type ObjectResource } from './object-format.js';

@@ -1,5 +1,5 @@
-import { formatDisposition } from '../../contract/object-metadata.js';
-import type { SignUrl } from '../../contract/presigned-urls.js';
+import { formatDisposition } from '../../object-storage/object-metadata.js';
+import type { SignUrl } from '../../object-storage/presigned-urls.js';
 import type { GCSBucket } from './bucket.js';
 import { withinTime } from './connection.js';
 import { toSigningError } from './errors.js';

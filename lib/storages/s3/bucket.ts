@@ -1,10 +1,11 @@
 import type * as Sdk from '@aws-sdk/client-s3';
 import { OptionalPeer } from '../../internal/peer.js';
+import { ObjectBucket } from '../../object-storage/object-bucket.js';
 import { addBody, type CommandStack, giveBuffer, type RequestBody } from './body.js';
 import { isObjectMissing, isUnexplained, nameOf, statusOf, toStorageError } from './errors.js';
 import type { S3Settings } from './options.js';
 import { type Condition, isWriteRefused, type WriteParameters } from './parameters.js';
-import { SignedPut } from './signed-put.js';
+import { resolveEndpoint, SignedPut } from './signed-put.js';
 
 const sdkPeer = new OptionalPeer('@aws-sdk/client-s3', () => import('@aws-sdk/client-s3'));
 
@@ -27,24 +28,14 @@ interface Connection {
   readonly signedPut: SignedPut | undefined;
 }
 
-/** A bucket, or the part of it below a prefix. The SDK is loaded, and the bucket made if it may be, at first use. */
-export class S3Bucket {
-  readonly settings: S3Settings;
-  #connection: Promise<Connection> | undefined;
-  #isKnown = false;
-
-  constructor(settings: S3Settings) {
-    this.settings = settings;
-  }
+/** A bucket that is used by the SDK, which is loaded at first use. */
+export class S3Bucket extends ObjectBucket<S3Settings, Connection> {
+  #address: Promise<string> | undefined;
 
   /** For error messages. */
   get place(): string {
     const { bucket, endpoint } = this.settings;
     return `S3 bucket ${JSON.stringify(bucket)}${endpoint ? ` at ${endpoint}` : ''}`;
-  }
-
-  key(id: string): string {
-    return this.settings.prefix + id;
   }
 
   /**
@@ -64,7 +55,7 @@ export class S3Bucket {
       if (body && this.settings.client) giveBuffer(command.input, body);
       else if (body) addBody(command.middlewareStack as unknown as CommandStack, body);
       const output = await client.send(command, signal && { abortSignal: signal });
-      this.#isKnown = true;
+      this.isKnown = true;
       return output;
     } catch (error) {
       signal?.throwIfAborted();
@@ -96,46 +87,39 @@ export class S3Bucket {
   async put(key: string, parameters: WriteParameters & Condition, body: RequestBody): Promise<void> {
     const { signedPut } = await this.connect();
     if (await signedPut?.attempt(key, parameters, body)) {
-      this.#isKnown = true;
+      this.isKnown = true;
       return;
     }
     const object = { Bucket: this.settings.bucket, Key: key, ...parameters };
     await this.send((sdk) => new sdk.PutObjectCommand(object), { body }, isWriteRefused);
   }
 
-  /** That there is no such object is no error. */
   async delete(key: string): Promise<void> {
     const { bucket: Bucket } = this.settings;
     await this.send((sdk) => new sdk.DeleteObjectCommand({ Bucket, Key: key }));
   }
 
-  /** Fails unless the bucket could be used once. */
-  async firstUse(): Promise<void> {
-    if (!this.#isKnown) await this.check();
-  }
-
-  /** Fails unless the bucket can be listed, which tells what is wrong with it. */
   async check(): Promise<void> {
     const { bucket: Bucket, prefix: Prefix } = this.settings;
     await this.send((sdk) => new sdk.ListObjectsV2Command({ Bucket, Prefix, MaxKeys: 1 }));
   }
 
-  /** The client, once the bucket is there. A failure is forgotten, so that the next call tries again. */
-  connect(): Promise<Connection> {
-    this.#connection ??= this.#connect().catch((error) => {
-      this.#connection = undefined;
-      throw error;
-    });
-    return this.#connection;
+  protected findAddress(): Promise<string> {
+    this.#address ??= this.#resolveAddress();
+    return this.#address;
   }
 
-  async close(): Promise<void> {
-    if (this.settings.client || !this.#connection) return;
-    const connection = await this.#connection.catch(() => undefined);
-    connection?.client.destroy();
+  /** The one that the SDK itself uses. */
+  async #resolveAddress(): Promise<string> {
+    const { client } = await this.connect();
+    return (await resolveEndpoint(client.config, this.settings.bucket)).url.href;
   }
 
-  async #connect(): Promise<Connection> {
+  protected closeConnection({ client }: Connection): void {
+    if (!this.settings.client) client.destroy();
+  }
+
+  protected async openConnection(): Promise<Connection> {
     const sdk = await sdkPeer.load();
     const own = this.settings.client as Sdk.S3Client | undefined;
     const client = own ?? new sdk.S3Client(clientConfig(this.settings));
@@ -153,7 +137,7 @@ export class S3Bucket {
    * listed: that fails with a reason.
    */
   async #explain(error: unknown): Promise<void> {
-    if (statusOf(error) === 404 && (this.#isKnown || nameOf(error) === 'NoSuchKey')) return;
+    if (statusOf(error) === 404 && (this.isKnown || nameOf(error) === 'NoSuchKey')) return;
     if (statusOf(error) === 412 || statusOf(error) === 416) return;
     await this.check();
   }

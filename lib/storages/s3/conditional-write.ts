@@ -1,6 +1,6 @@
-import { revisionOf } from '../../contract/object-metadata.js';
 import type { FileDetails } from '../../contract/stored-file.js';
 import { DepotError, FileNotFoundError, isDepotError } from '../../errors.js';
+import { revisionOf } from '../../object-storage/object-metadata.js';
 import type { S3Bucket } from './bucket.js';
 import { isConditionRefused, toStorageError } from './errors.js';
 import type { ObjectHead } from './object-format.js';

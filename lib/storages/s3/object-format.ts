@@ -3,14 +3,14 @@ import type {
   HeadObjectCommandOutput,
   PutObjectCommandInput,
 } from '@aws-sdk/client-s3';
+import type { FileDetails } from '../../contract/stored-file.js';
+import { UNKNOWN_CONTENT_TYPE } from '../../internal/content-type.js';
 import {
   formatDisposition,
   formatUserMetadata,
   parseUserMetadata,
   type WrittenFile,
-} from '../../contract/object-metadata.js';
-import type { FileDetails } from '../../contract/stored-file.js';
-import { UNKNOWN_CONTENT_TYPE } from '../../internal/content-type.js';
+} from '../../object-storage/object-metadata.js';
 
 /** All keys and values together, in bytes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html */
 const MAX_USER_METADATA_BYTES = 2048;

@@ -1,5 +1,5 @@
 import type { CompleteMultipartUploadCommandInput, PutObjectCommandInput } from '@aws-sdk/client-s3';
-import type { WrittenFile } from '../../contract/object-metadata.js';
+import type { WrittenFile } from '../../object-storage/object-metadata.js';
 import { isConditionRefused, isObjectMissing, nameOf } from './errors.js';
 import { describeObject, type ObjectDescription } from './object-format.js';
 import type { S3Settings } from './options.js';

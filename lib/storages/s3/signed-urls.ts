@@ -1,6 +1,6 @@
-import { formatDisposition } from '../../contract/object-metadata.js';
-import type { SignUrl } from '../../contract/presigned-urls.js';
 import { OptionalPeer } from '../../internal/peer.js';
+import { formatDisposition } from '../../object-storage/object-metadata.js';
+import type { SignUrl } from '../../object-storage/presigned-urls.js';
 import type { S3Bucket } from './bucket.js';
 import { toStorageError } from './errors.js';
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { PresignedUrls, type SignUrl } from '../../lib/contract/presigned-urls.js';
 import type { FileDetails } from '../../lib/contract/stored-file.js';
+import { PresignedUrls, type SignUrl } from '../../lib/object-storage/presigned-urls.js';
 
 const FILE: FileDetails = {
   id: 'id',

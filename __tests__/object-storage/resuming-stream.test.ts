@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { PassThrough, pipeline, Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
-import { type OpenBody, ResumingStream } from '../../lib/internal/resuming-stream.js';
+import { type OpenBody, ResumingStream } from '../../lib/object-storage/resuming-stream.js';
 import { until } from '../support/until.js';
 
 const CONTENT = Buffer.from('0123456789abcdefghij');

@@ -1,7 +1,7 @@
+import type { UrlOptions } from '../contract/storage.js';
+import type { FileDetails } from '../contract/stored-file.js';
 import { DepotError } from '../errors.js';
 import { Recent } from '../internal/recent.js';
-import type { UrlOptions } from './storage.js';
-import type { FileDetails } from './stored-file.js';
 
 /** Seconds, where nobody says how long a URL is to work. */
 const DEFAULT_EXPIRES_IN = 3600;

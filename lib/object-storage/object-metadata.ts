@@ -1,9 +1,9 @@
 import contentDisposition from 'content-disposition';
+import { cleanFileName, UNNAMED } from '../contract/file-name.js';
+import { checkedMetadata, type Metadata } from '../contract/metadata.js';
+import type { ExpectedFile } from '../contract/storage.js';
+import type { FileDetails } from '../contract/stored-file.js';
 import { formatTimestamp, parseTimestamp } from '../internal/timestamp.js';
-import { cleanFileName, UNNAMED } from './file-name.js';
-import { checkedMetadata, type Metadata } from './metadata.js';
-import type { ExpectedFile } from './storage.js';
-import type { FileDetails } from './stored-file.js';
 
 /** User metadata of an object in a bucket. The first two are those of Python's filedepot. */
 const KEYS = {

@@ -5,7 +5,7 @@ import {
   parseUserMetadata,
   revisionOf,
   type WrittenFile,
-} from '../../lib/contract/object-metadata.js';
+} from '../../lib/object-storage/object-metadata.js';
 
 const FILE: WrittenFile = {
   id: 'id',
