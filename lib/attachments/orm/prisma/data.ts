@@ -138,14 +138,10 @@ function nestsFiles({ relations }: ModelShape, values: Record<string, unknown>):
   });
 }
 
-/**
- * Prisma would store an attachment that is not saved as null.
- * @throws DepotError `ATTACHMENT_UNSUPPORTED` for one where none is expected
- */
-export function refuseForgotten(given: unknown): void {
-  if (given instanceof Attachment && !given.isStored)
-    throw new DepotError('ATTACHMENT_UNSUPPORTED', 'This field was not declared as one for attachments');
-  if (isPlain(given)) for (const value of Object.values(given)) refuseForgotten(value);
+/** Whether there is an attachment anywhere that is not saved: Prisma would store it as null. */
+export function holdsUnsaved(given: unknown): boolean {
+  if (given instanceof Attachment) return !given.isStored;
+  return isPlain(given) && Object.values(given).some(holdsUnsaved);
 }
 
 function isPlain(value: unknown): value is object {

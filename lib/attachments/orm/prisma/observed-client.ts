@@ -1,7 +1,7 @@
 import { DepotError } from '../../../errors.js';
 import { type OpenTransaction, once, type Transactions, type Work } from '../../sql/transactions.js';
 import { type Arguments, type Client, modelOf } from './client.js';
-import { refuseForgotten, touchesFiles } from './data.js';
+import { holdsUnsaved, touchesFiles } from './data.js';
 import type { DataModel, ModelShape } from './data-model.js';
 import type { Dialect } from './dialect.js';
 import { type OperationWork, RUNNERS } from './operations.js';
@@ -99,15 +99,13 @@ class ObservedClient {
     passOn: () => object,
   ): object {
     const run = RUNNERS[name];
-    const isWriting = run !== undefined;
     const operation = { shape, name, parameters: parameters as Arguments };
-    if (run && touchesFiles(shape, name, parameters)) {
+    if (run && (touchesFiles(shape, name, parameters) || holdsUnsaved(parameters))) {
       const runIn = (scope: Scope) => this.#inTransaction(scope, name, (work) => run(work, operation));
       const promise = new LazyOperation(() => runIn(this.#scope));
       remember(promise, runIn, true);
       return promise;
     }
-    if (isWriting) refuseForgotten(parameters);
     this.#scope.open?.doubt();
     const result = passOn();
     if (isOperation(result))

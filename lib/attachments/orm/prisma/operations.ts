@@ -3,16 +3,7 @@ import type { Attachment } from '../../attachment.js';
 import { NewFiles, settleAll } from '../../sql/new-files.js';
 import type { Work } from '../../sql/transactions.js';
 import { type Arguments, type Client, modelOf, type Row } from './client.js';
-import {
-  type Files,
-  givenFields,
-  inTree,
-  isNew,
-  isNothing,
-  refuseForgotten,
-  storeNew,
-  toJson,
-} from './data.js';
+import { type Files, givenFields, holdsUnsaved, inTree, isNew, isNothing, storeNew, toJson } from './data.js';
 import type { AttachmentEntry, ModelShape } from './data-model.js';
 import type { Dialect } from './dialect.js';
 import { attachmentsBelow, itemsOf, likeOneOf, matchingRows, type Reading, uniqueRow } from './rows.js';
@@ -54,7 +45,7 @@ async function execute(
   { shape, name }: Pick<Operation, 'shape' | 'name'>,
   parameters: Arguments,
 ): Promise<unknown> {
-  refuseForgotten(parameters);
+  if (holdsUnsaved(parameters)) throw unsupported('An attachment stands where none was declared');
   const model = modelOf(await session(), shape.name);
   return attempt(async () => model[name]?.(parameters));
 }
