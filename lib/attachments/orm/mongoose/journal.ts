@@ -9,9 +9,13 @@ import { isDuplicateKey, type MongoTransaction } from './transaction.js';
  */
 const PATIENCE = 70_000;
 
+/** What is forgotten needs no haste to the disk: should it come back, it is settled once more. */
+const IN_TIME = { writeConcern: { w: 1 } } as const;
+
 /** Keeps the journal in a collection of the application's own database. */
 export class MongoJournal implements IntentJournal<MongoTransaction> {
   readonly #notes: Notes;
+  readonly #announced = new WeakSet<Intent>();
   /** Transactions that have decided on intents. */
   readonly #transactions = new WeakMap<Intent, MongoTransaction>();
 
@@ -27,6 +31,7 @@ export class MongoJournal implements IntentJournal<MongoTransaction> {
   async announce(intents: readonly Intent[]): Promise<void> {
     const notes = await this.#notes.open();
     await notes.insertMany(intents.map(noteOf));
+    for (const intent of intents) this.#announced.add(intent);
   }
 
   /** Written with the transaction's end: one statement, however many rows it has changed. */
@@ -61,9 +66,14 @@ export class MongoJournal implements IntentJournal<MongoTransaction> {
   async forget(intents: readonly Intent[]): Promise<void> {
     if (intents.length === 0) return;
     const notes = await this.#notes.open();
-    await notes.deleteMany({ _id: { $in: intents.map(({ id }) => id) } });
-    const marks = intents.filter(({ state }) => state === 'upload').map(markId);
-    if (marks.length > 0) await notes.deleteMany({ _id: { $in: marks }, state: 'kept' });
+    await notes.deleteMany({ _id: { $in: intents.map(({ id }) => id) } }, IN_TIME);
+    const marks = intents.filter((intent) => this.#mayBeMarked(intent)).map(markId);
+    if (marks.length > 0) await notes.deleteMany({ _id: { $in: marks }, state: 'kept' }, IN_TIME);
+  }
+
+  /** Not where we have announced it ourselves, and no transaction came after. */
+  #mayBeMarked(intent: Intent): boolean {
+    return intent.state === 'upload' && (!this.#announced.has(intent) || this.#transactions.has(intent));
   }
 
   async *entries(): AsyncIterable<Intent> {
