@@ -40,7 +40,9 @@ await describeWith('mongoose, in parallel', [startMongoServer], (server) => {
     const content = () => attach(Buffer.from(randomUUID()));
     const numbers = [...Array(TRANSACTIONS).keys()];
     const items = await Item.insertMany(numbers.map((number) => ({ name: `${number}`, photo: content() })));
-    const shared = await Shared.insertMany(numbers.slice(0, TRANSACTIONS / 10).map(() => ({ photo: content() })));
+    const shared = await Shared.insertMany(
+      numbers.slice(0, TRANSACTIONS / 10).map(() => ({ photo: content() })),
+    );
 
     const run = (number: number) =>
       connection.transaction(async (session) => {
