@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { ABANDONED_AFTER } from '../../lib/object-storage/staging-area.js';
 import { GCSBucket } from '../../lib/storages/gcs/bucket.js';
 import { checkedOptions } from '../../lib/storages/gcs/options.js';
-import { ABANDONED_AFTER, sweep } from '../../lib/storages/gcs/sweep.js';
+import { sweep } from '../../lib/storages/gcs/sweep.js';
 import type { GCSStorage, GCSStorageOptions } from '../../lib/storages/gcs.js';
 import { TestGcsBucket } from '../support/gcs.js';
 import { describeWith, startGcsServer } from '../support/servers/index.js';

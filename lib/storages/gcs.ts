@@ -1,12 +1,13 @@
 import type { ListOptions, StagingOptions } from '../contract/storage.js';
 import { ObjectStorage } from '../object-storage/object-storage.js';
+import { ObjectStagingArea, STAGING_FOLDER } from '../object-storage/staging-area.js';
 import { GCSBucket } from './gcs/bucket.js';
 import { listIds } from './gcs/id-list.js';
 import { GCSObjects } from './gcs/objects.js';
 import { checkedOptions, type GCSStorageOptions } from './gcs/options.js';
 import { urlSigner } from './gcs/signed-urls.js';
-import { GCSStagingArea, STAGING_FOLDER } from './gcs/staging-area.js';
 import { sweep } from './gcs/sweep.js';
+import { GCSWriter } from './gcs/writer.js';
 
 export type { GCSClientLike, GCSCredentials, GCSStorageOptions } from './gcs/options.js';
 
@@ -22,11 +23,13 @@ export class GCSStorage extends ObjectStorage {
   constructor(options: GCSStorageOptions) {
     const settings = checkedOptions(options);
     const bucket = new GCSBucket(settings);
+    const objects = new GCSObjects(bucket);
+    const writer = new GCSWriter(bucket, objects);
     const backend = {
       bucket,
-      objects: new GCSObjects(bucket),
+      objects,
       signUrl: urlSigner(bucket),
-      openStaging: (staging: StagingOptions) => new GCSStagingArea(bucket, staging),
+      openStaging: (staging: StagingOptions) => new ObjectStagingArea(writer, staging),
       listIds: (list: ListOptions) => listIds(bucket, list),
       sweep: () => sweep(bucket, bucket.key(STAGING_FOLDER)),
     };

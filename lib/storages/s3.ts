@@ -1,12 +1,13 @@
 import type { ListOptions, StagingOptions } from '../contract/storage.js';
 import { ObjectStorage } from '../object-storage/object-storage.js';
+import { ObjectStagingArea, STAGING_FOLDER } from '../object-storage/staging-area.js';
 import { S3Bucket } from './s3/bucket.js';
 import { listIds } from './s3/id-list.js';
 import { S3Objects } from './s3/objects.js';
 import { checkedOptions, type S3StorageOptions } from './s3/options.js';
 import { urlSigner } from './s3/signed-urls.js';
-import { S3StagingArea, STAGING_FOLDER } from './s3/staging-area.js';
 import { sweep } from './s3/sweep.js';
+import { S3Writer } from './s3/writer.js';
 
 export type { S3ClientLike, S3Credentials, S3StorageOptions } from './s3/options.js';
 
@@ -22,11 +23,13 @@ export class S3Storage extends ObjectStorage {
   constructor(options: S3StorageOptions) {
     const settings = checkedOptions(options);
     const bucket = new S3Bucket(settings);
+    const objects = new S3Objects(bucket);
+    const writer = new S3Writer(bucket, objects);
     const backend = {
       bucket,
-      objects: new S3Objects(bucket),
+      objects,
       signUrl: urlSigner(bucket),
-      openStaging: (staging: StagingOptions) => new S3StagingArea(bucket, staging),
+      openStaging: (staging: StagingOptions) => new ObjectStagingArea(writer, staging),
       listIds: (list: ListOptions) => listIds(bucket, list),
       sweep: () => sweep(bucket, bucket.key(STAGING_FOLDER)),
     };

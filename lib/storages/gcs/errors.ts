@@ -1,12 +1,8 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { types } from 'node:util';
-import { DepotError, type DepotErrorCode } from '../../errors.js';
-
-interface Meaning {
-  readonly code: DepotErrorCode;
-  readonly hint: string;
-}
+import { DepotError } from '../../errors.js';
+import { CLOCK_SKEW, explained, type Meaning, messageOf } from '../../object-storage/errors.js';
 
 const LOGIN_FAILED: Meaning = {
   code: 'STORAGE_LOGIN_FAILED',
@@ -24,7 +20,6 @@ const NO_BUCKET: Meaning = {
   code: 'BUCKET_NOT_FOUND',
   hint: 'check its name and apiEndpoint, or set createBucket',
 };
-const CLOCK_SKEW: Meaning = { code: 'CLOCK_SKEW', hint: 'set the clock of this machine, e.g. by NTP' };
 const CANNOT_SIGN: Meaning = {
   code: 'STORAGE_LOGIN_FAILED',
   hint: 'URLs are signed by a service account: give its key, or the role "Service Account Token Creator"; or set serve to "stream"',
@@ -107,9 +102,9 @@ export function toStorageError(error: unknown, place: string): unknown {
   const status = statusOf(error);
   const isAboutLists = status === 400 && /uniform bucket-level access/i.test(error.message);
   const meaning = isAboutLists ? NO_ACCESS_LISTS : MEANINGS.get(status ?? 0);
-  if (meaning) return explained(meaning, error, place);
+  if (meaning) return explained(meaning, describe(error, place), error);
   const code = isTransient(error) ? 'STORAGE_UNAVAILABLE' : 'STORAGE_FAILED';
-  return new DepotError(code, `${place}: ${describe(error)}`, { cause: error });
+  return new DepotError(code, describe(error, place), { cause: error });
 }
 
 /** A failure to get a token as an error of ours. */
@@ -124,9 +119,9 @@ export function toSigningError(error: unknown, place: string): unknown {
 
 function toAuthError(error: unknown, place: string, otherwise: Meaning): unknown {
   if (error instanceof DepotError || !types.isNativeError(error)) return error;
-  if (WRONG_CLOCK.test(error.message)) return explained(CLOCK_SKEW, error, place);
-  if (!isUnreachable(error)) return explained(otherwise, error, place);
-  return new DepotError('STORAGE_UNAVAILABLE', `${place}: ${describe(error)}`, { cause: error });
+  if (WRONG_CLOCK.test(error.message)) return explained(CLOCK_SKEW, describe(error, place), error);
+  if (!isUnreachable(error)) return explained(otherwise, describe(error, place), error);
+  return new DepotError('STORAGE_UNAVAILABLE', describe(error, place), { cause: error });
 }
 
 /** Of whoever gives tokens: gaxios has an answer, or the error of the network as its `code`. */
@@ -136,12 +131,6 @@ function isUnreachable(error: Error): boolean {
   return config !== undefined || error.name === 'TimeoutError';
 }
 
-function explained({ code, hint }: Meaning, cause: Error, place: string): DepotError {
-  return new DepotError(code, `${place}: ${describe(cause)}; ${hint}`, { cause });
-}
-
-/** Node says nothing of its own where it tried several addresses. */
-function describe(error: Error): string {
-  const message = error instanceof AggregateError ? error.errors.map(String).join(', ') : error.message;
-  return message || error.name;
+function describe(error: Error, place: string): string {
+  return `${place}: ${messageOf(error) || error.name}`;
 }

@@ -1,4 +1,5 @@
 import type { Query } from './bucket.js';
+import { generationIn } from './object-format.js';
 import type { GCSSettings } from './options.js';
 
 /**
@@ -6,6 +7,14 @@ import type { GCSSettings } from './options.js';
  * @see https://cloud.google.com/storage/docs/request-preconditions
  */
 export type Condition = { readonly ifGenerationMatch?: string };
+
+/** That there is no such object. */
+export const ABSENT: Condition = { ifGenerationMatch: '0' };
+
+/** @param etag the state that must be there; absent where there must be no object */
+export function conditionOf(etag: string | undefined): Condition {
+  return etag === undefined ? ABSENT : { ifGenerationMatch: generationIn({ etag }) };
+}
 
 /** Access that is given to each object. Buckets that give it themselves refuse lists of any object. */
 export function accessQuery(

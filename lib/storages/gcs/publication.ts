@@ -1,20 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import type { Publication } from '../../object-storage/conditional-write.js';
 import type { WrittenFile } from '../../object-storage/object-metadata.js';
 import { asJson, type GCSBucket } from './bucket.js';
 import { isConditionRefused } from './errors.js';
 import { describeObject, type ObjectResource } from './object-format.js';
-import { accessQuery, type Condition } from './parameters.js';
+import { accessQuery, conditionOf } from './parameters.js';
 import type { ResumableUpload } from './resumable-upload.js';
-
-/** How staged content becomes an object. */
-export interface Publication {
-  /** Makes the object. Called again if the condition is not met. @throws errors of which `isConditionRefused` tells */
-  write(condition: Condition): Promise<void>;
-  /** Comes after a successful `write`. Never fails. */
-  settle(): Promise<void>;
-  /** Comes in place of a successful `write`. Never fails. */
-  discard(): Promise<void>;
-}
 
 /** What a publication makes, and where. */
 export interface Target {
@@ -31,6 +22,7 @@ export function targetOf(bucket: GCSBucket, file: WrittenFile, revision: string)
 
 /** Content that has waited in memory: one request makes the object. */
 export class SingleInsert implements Publication {
+  readonly isUnconditional = false;
   readonly #target: Target;
   readonly #chunks: readonly Buffer[];
 
@@ -40,10 +32,10 @@ export class SingleInsert implements Publication {
   }
 
   /** https://cloud.google.com/storage/docs/uploading-objects#uploading-an-object, "multipart" */
-  async write(condition: Condition): Promise<void> {
+  async write(etag: string | undefined): Promise<void> {
     const { bucket, resource } = this.#target;
     const access = accessQuery(bucket.settings, 'predefinedAcl');
-    const query = { uploadType: 'multipart', fields: 'generation', ...access, ...condition };
+    const query = { uploadType: 'multipart', fields: 'generation', ...access, ...conditionOf(etag) };
     const path = `/upload${bucket.objectsPath(undefined, query)}`;
     const request = { method: 'POST', path, ...relatedParts(resource, this.#chunks) } as const;
     await bucket.call(request, { isExpected: isConditionRefused });
@@ -56,6 +48,7 @@ export class SingleInsert implements Publication {
 
 /** An upload that was begun with all that is kept of a new file, but for the digest. */
 export class DirectUpload implements Publication {
+  readonly isUnconditional = false;
   readonly #target: Target;
   readonly #upload: ResumableUpload;
   #generation = '';
@@ -80,12 +73,13 @@ export class DirectUpload implements Publication {
   }
 
   discard(): Promise<void> {
-    return this.#upload.cancel();
+    return this.#upload.abort();
   }
 }
 
 /** An upload to the staging folder. */
 export class StagedUpload implements Publication {
+  readonly isUnconditional = false;
   readonly #target: Target;
   readonly #upload: ResumableUpload;
   #completion: Promise<string> | undefined;
@@ -96,14 +90,20 @@ export class StagedUpload implements Publication {
   }
 
   /** Has the server copy the object, which takes it several requests if the copy is of another storage class. */
-  async write(condition: Condition): Promise<void> {
+  async write(etag: string | undefined): Promise<void> {
     const { bucket, resource } = this.#target;
     this.#completion ??= this.#upload.complete();
     const sourceGeneration = await this.#completion;
     const access = accessQuery(bucket.settings, 'destinationPredefinedAcl');
     let rewriteToken: string | undefined;
     do {
-      const query = { sourceGeneration, rewriteToken, fields: 'rewriteToken', ...access, ...condition };
+      const query = {
+        sourceGeneration,
+        rewriteToken,
+        fields: 'rewriteToken',
+        ...access,
+        ...conditionOf(etag),
+      };
       const path = bucket.rewritePath(this.#upload.key, resource.name, query);
       const options = { isExpected: isConditionRefused };
       const { body } = await bucket.call({ method: 'POST', path, ...asJson(resource) }, options);
@@ -117,9 +117,9 @@ export class StagedUpload implements Publication {
   }
 
   async discard(): Promise<void> {
-    const cancel = () => this.#upload.cancel();
-    if (!this.#completion) await cancel();
-    else await this.#completion.then(() => this.settle(), cancel);
+    const abort = () => this.#upload.abort();
+    if (!this.#completion) await abort();
+    else await this.#completion.then(() => this.settle(), abort);
   }
 }
 

@@ -1,4 +1,5 @@
 import { DepotError } from '../../errors.js';
+import type { HeldContent, ObjectUpload } from '../../object-storage/staging-area.js';
 import { Backlog } from './backlog.js';
 import { asJson, type GCSBucket } from './bucket.js';
 import { type Answer, INCOMPLETE } from './connection.js';
@@ -15,7 +16,7 @@ type NewResource = Pick<ObjectResource, 'name'> & Partial<ObjectResource>;
  * An upload in pieces, one after the other. The last one makes the object, all at once; it waits in memory until then.
  * @see https://cloud.google.com/storage/docs/performing-resumable-uploads#chunked-upload
  */
-export class ResumableUpload {
+export class ResumableUpload implements ObjectUpload {
   readonly key: string;
   readonly #bucket: GCSBucket;
   readonly #session: Promise<string>;
@@ -23,7 +24,7 @@ export class ResumableUpload {
   readonly #abort = new AbortController();
   readonly #signal: AbortSignal;
 
-  /** @param signal gives up the pieces; `cancel` must be called nevertheless */
+  /** @param signal gives up the pieces; `abort` must be called nevertheless */
   constructor(
     bucket: GCSBucket,
     resource: NewResource,
@@ -38,7 +39,7 @@ export class ResumableUpload {
   }
 
   /** Sends all but the end of what there is, and keeps that. */
-  async write(chunks: readonly Buffer[], byteLength: number): Promise<void> {
+  async write({ chunks, byteLength }: HeldContent): Promise<void> {
     const backlog = this.#backlog;
     backlog.add(chunks, byteLength);
     const units = Math.floor((backlog.end - 1) / CHUNK_UNIT);
@@ -51,6 +52,9 @@ export class ResumableUpload {
     }
     backlog.own();
   }
+
+  /** What is not at the server yet was copied. */
+  async finish(): Promise<void> {}
 
   /**
    * Makes the object, and resolves to its generation.
@@ -67,7 +71,7 @@ export class ResumableUpload {
   }
 
   /** Has the server forget what it has. Never fails: an upload that cannot be cancelled is forgotten after a week. */
-  async cancel(): Promise<void> {
+  async abort(): Promise<void> {
     this.#abort.abort();
     try {
       const url = await this.#session;

@@ -1,8 +1,6 @@
+import { ABANDONED_AFTER } from '../../object-storage/staging-area.js';
 import type { GCSBucket } from './bucket.js';
 import { listObjects } from './id-list.js';
-
-/** Milliseconds after which a staged object counts as abandoned: nobody knows whether its process lives. */
-export const ABANDONED_AFTER = 24 * 60 * 60 * 1000;
 
 interface StagedObject {
   readonly name: string;

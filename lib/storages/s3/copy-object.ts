@@ -1,3 +1,4 @@
+import { encodePath } from '../../object-storage/object-bucket.js';
 import type { S3Bucket } from './bucket.js';
 import { MultipartUpload } from './multipart-upload.js';
 import { type Condition, isWriteRefused, type WriteParameters } from './parameters.js';
@@ -64,5 +65,5 @@ async function copyInParts(
 }
 
 function pathOf({ settings }: S3Bucket, { key }: CopySource): string {
-  return [settings.bucket, ...key.split('/')].map(encodeURIComponent).join('/');
+  return `${encodeURIComponent(settings.bucket)}/${encodePath(key)}`;
 }

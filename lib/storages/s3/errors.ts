@@ -1,10 +1,6 @@
 import { types } from 'node:util';
 import { DepotError, type DepotErrorCode } from '../../errors.js';
-
-interface Meaning {
-  readonly code: DepotErrorCode;
-  readonly hint: string;
-}
+import { CLOCK_SKEW, explained, type Meaning, messageOf } from '../../object-storage/errors.js';
 
 const LOGIN_FAILED: Meaning = {
   code: 'STORAGE_LOGIN_FAILED',
@@ -44,7 +40,7 @@ const MEANINGS = new Map<string, Meaning>([
   ...['PermanentRedirect', 'AuthorizationHeaderMalformed', 'IllegalLocationConstraintException'].map(
     (name) => [name, WRONG_REGION] as const,
   ),
-  ['RequestTimeTooSkewed', { code: 'CLOCK_SKEW', hint: 'set the clock of this machine, e.g. by NTP' }],
+  ['RequestTimeTooSkewed', CLOCK_SKEW],
   ...['QuotaExceeded', 'XMinioStorageFull', 'InsufficientStorage', 'NoSpaceLeftOnDevice'].map(
     (name) => [name, FULL] as const,
   ),
@@ -89,8 +85,9 @@ export function toStorageError(error: unknown, place: string): unknown {
   if (error instanceof DepotError || !types.isNativeError(error)) return error;
   const meaning =
     MEANINGS.get(error.name) ?? (error.message === 'Region is missing' ? WRONG_REGION : undefined);
-  const reason = `${place}: ${describe(error)}`;
-  if (meaning) return new DepotError(meaning.code, `${reason}; ${meaning.hint}`, { cause: error });
+  const description = `${error.name} ${messageOf(error)}`.trim();
+  const reason = `${place}: ${description}`;
+  if (meaning) return explained(meaning, reason, error);
   const code = isUnavailable(error) ? 'STORAGE_UNAVAILABLE' : codeOfStatus(statusOf(error));
   return new DepotError(code, reason, { cause: error });
 }
@@ -104,10 +101,4 @@ function codeOfStatus(status: number | undefined): DepotErrorCode {
 function isUnavailable(error: Error): boolean {
   const status = statusOf(error);
   return status === undefined ? !('$response' in error) : UNWELL.has(status);
-}
-
-/** Node says nothing of its own where it tried several addresses. */
-function describe(error: Error): string {
-  const message = error instanceof AggregateError ? error.errors.map(String).join(', ') : error.message;
-  return `${error.name} ${message}`.trim();
 }

@@ -1,5 +1,6 @@
 import type { CompletedPart, UploadPartCommandInput } from '@aws-sdk/client-s3';
 import { DepotError } from '../../errors.js';
+import type { ObjectUpload } from '../../object-storage/staging-area.js';
 import type { RequestBody } from './body.js';
 import type { S3Bucket } from './bucket.js';
 import { type Condition, isWriteRefused, type WriteParameters } from './parameters.js';
@@ -7,7 +8,7 @@ import { type Condition, isWriteRefused, type WriteParameters } from './paramete
 type PartParameters = Pick<UploadPartCommandInput, 'Bucket' | 'Key' | 'UploadId' | 'PartNumber'>;
 
 /** An upload in parts, several of them at once. Nobody sees anything of it before `complete`. */
-export class MultipartUpload {
+export class MultipartUpload implements ObjectUpload {
   readonly key: string;
   readonly #bucket: S3Bucket;
   readonly #id: Promise<string>;

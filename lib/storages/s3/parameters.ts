@@ -10,6 +10,12 @@ import type { S3Settings } from './options.js';
  */
 export type Condition = Pick<CompleteMultipartUploadCommandInput, 'IfMatch' | 'IfNoneMatch'>;
 
+/** @param etag the state that must be there; absent where there must be no object */
+export function conditionOf({ conditionalWrites }: S3Settings, etag: string | undefined): Condition {
+  if (!conditionalWrites) return {};
+  return etag === undefined ? { IfNoneMatch: '*' } : { IfMatch: etag };
+}
+
 /** What is said of an object by every request that makes one. */
 export type WriteParameters = ObjectDescription &
   Pick<PutObjectCommandInput, 'ACL' | 'StorageClass' | 'ServerSideEncryption' | 'SSEKMSKeyId'>;

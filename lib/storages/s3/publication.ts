@@ -1,21 +1,10 @@
 import type { NewFileDetails } from '../../contract/storage.js';
+import type { Publication } from '../../object-storage/conditional-write.js';
 import type { RequestBody } from './body.js';
 import type { S3Bucket } from './bucket.js';
 import { copyObject } from './copy-object.js';
 import type { MultipartUpload } from './multipart-upload.js';
-import type { Condition, WriteParameters } from './parameters.js';
-
-/** How staged content becomes an object. */
-export interface Publication {
-  /** Whether servers that know conditions of other requests may know none of this one. */
-  readonly isUnconditional: boolean;
-  /** Makes the object. Called again if the condition is not met. @throws errors of which `isWriteRefused` tells */
-  write(condition: Condition): Promise<void>;
-  /** Comes after a successful `write`. Never fails. */
-  settle(): Promise<void>;
-  /** Comes in place of a successful `write`. Never fails. */
-  discard(): Promise<void>;
-}
+import { conditionOf, type WriteParameters } from './parameters.js';
 
 /** What a publication makes, and where. */
 export interface Target {
@@ -26,18 +15,20 @@ export interface Target {
 
 /** Content that has waited in memory: one request makes the object. */
 export class SinglePut implements Publication {
-  readonly isUnconditional = false;
+  readonly isUnconditional: boolean;
   readonly #target: Target;
   readonly #body: RequestBody;
 
   constructor(target: Target, body: RequestBody) {
+    this.isUnconditional = !target.bucket.settings.conditionalWrites;
     this.#target = target;
     this.#body = body;
   }
 
-  async write(condition: Condition): Promise<void> {
+  async write(etag: string | undefined): Promise<void> {
     const { bucket, details, parameters } = this.#target;
     const body = { ...this.#body, sha256: details.sha256 };
+    const condition = conditionOf(bucket.settings, etag);
     await bucket.put(bucket.key(details.id), { ...parameters, ...condition }, body);
   }
 
@@ -48,18 +39,20 @@ export class SinglePut implements Publication {
 
 /** Parts of an upload that was begun with all that is kept of the file, but for the digest. */
 export class DirectUpload implements Publication {
-  readonly isUnconditional = false;
+  readonly isUnconditional: boolean;
   readonly #target: Target;
   readonly #upload: MultipartUpload;
   #etag: string | undefined;
 
   constructor(target: Target, upload: MultipartUpload) {
+    this.isUnconditional = !target.bucket.settings.conditionalWrites;
     this.#target = target;
     this.#upload = upload;
   }
 
-  async write(condition: Condition): Promise<void> {
-    this.#etag = await this.#upload.complete(condition);
+  async write(etag: string | undefined): Promise<void> {
+    const { settings } = this.#target.bucket;
+    this.#etag = await this.#upload.complete(conditionOf(settings, etag));
   }
 
   /** Adds the digest. The file is whole without it: a failure is no reason to fail. */
@@ -67,8 +60,7 @@ export class DirectUpload implements Publication {
     const { bucket, details, parameters } = this.#target;
     const { key } = this.#upload;
     const source = { key, size: details.size, etag: this.#etag };
-    const condition =
-      this.#etag === undefined || !bucket.settings.conditionalWrites ? {} : { IfMatch: this.#etag };
+    const condition = this.#etag === undefined ? {} : conditionOf(bucket.settings, this.#etag);
     await copyObject(bucket, source, key, parameters, condition).catch(ignore);
   }
 
@@ -89,12 +81,12 @@ export class StagedUpload implements Publication {
     this.#upload = upload;
   }
 
-  async write(condition: Condition): Promise<void> {
+  async write(etag: string | undefined): Promise<void> {
     const { bucket, details, parameters } = this.#target;
     this.#completion ??= this.#upload.complete({});
     await this.#completion;
     const source = { key: this.#upload.key, size: details.size };
-    await copyObject(bucket, source, bucket.key(details.id), parameters, condition);
+    await copyObject(bucket, source, bucket.key(details.id), parameters, conditionOf(bucket.settings, etag));
   }
 
   /** An object that cannot be deleted now is swept later. */

@@ -1,7 +1,5 @@
+import { ABANDONED_AFTER } from '../../object-storage/staging-area.js';
 import type { S3Bucket } from './bucket.js';
-
-/** Milliseconds after which an upload counts as abandoned: nobody knows whether its process lives. */
-export const ABANDONED_AFTER = 24 * 60 * 60 * 1000;
 
 /**
  * Removes what processes that were killed have left below the prefix: parts of uploads, and objects in the staging folder.
