@@ -17,5 +17,7 @@ export default {
     '^filedepot/([a-z-]+)$': '<rootDir>/lib/attachments/orm/$1.ts',
   },
   testTimeout: 30_000,
+  // Much of the time is spent waiting for servers: one worker for each core, where jest would leave one free.
+  maxWorkers: '100%',
   reporters: ['default', '<rootDir>/__tests__/support/conformance-table.js'],
 };
