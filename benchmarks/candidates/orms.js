@@ -36,7 +36,7 @@ async function drizzle(address, depot) {
 /** @type {Open} */
 async function typeorm(url, depot) {
   const { DataSource, EntitySchema } = await import('typeorm');
-  const { attachmentColumn, attachTo } = await import('../../dist/attachments/orm/typeorm.js');
+  const { attachmentColumn, useAttachments } = await import('../../dist/attachments/orm/typeorm.js');
   const document = new EntitySchema({
     name: 'document',
     columns: {
@@ -47,7 +47,7 @@ async function typeorm(url, depot) {
   });
   const dataSource = new DataSource({ type: 'postgres', url, entities: [document], synchronize: true });
   await dataSource.initialize();
-  if (depot) await attachTo(dataSource, { depot });
+  if (depot) await useAttachments(dataSource, { depot });
   return (row) => dataSource.getRepository(document).save({ ...row });
 }
 
@@ -87,10 +87,10 @@ async function mikroOrm(clientUrl, depot) {
 /** @type {Open} */
 async function mongoose(url, depot) {
   const { default: mongoose } = await import('mongoose');
-  const { mongooseAttachments } = await import('../../dist/attachments/orm/mongoose.js');
+  const { useAttachments } = await import('../../dist/attachments/orm/mongoose.js');
   const connection = await mongoose.createConnection(url, { dbName: `run-${randomUUID()}` }).asPromise();
   /** @type {any} */
-  const file = depot ? mongooseAttachments(connection, { depot }).attachment() : Object;
+  const file = depot ? useAttachments(connection, { depot }).attachment() : Object;
   const Document = connection.model('Document', new mongoose.Schema({ name: String, file }));
   await Document.init();
   return (row) => Document.create({ ...row });

@@ -1,7 +1,7 @@
 // @ts-check
 // The catalogue's products in MongoDB, by Mongoose.
 
-import { mongooseAttachments } from 'filedepot/mongoose';
+import { useAttachments } from 'filedepot/mongoose';
 import mongoose from 'mongoose';
 import { photoField, sheetField } from '../catalogue/application.js';
 
@@ -17,7 +17,7 @@ const CONNECT_MILLISECONDS = 10_000;
 export async function openProducts(depot, url) {
   const options = { serverSelectionTimeoutMS: CONNECT_MILLISECONDS };
   const connection = await mongoose.createConnection(url, options).asPromise();
-  const attachments = mongooseAttachments(connection, { depot });
+  const attachments = useAttachments(connection, { depot });
   const Product = defineProduct(connection, attachments);
   await attachments.recover();
   return {

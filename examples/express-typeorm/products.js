@@ -1,7 +1,7 @@
 // @ts-check
 // The catalogue's products in SQLite, by TypeORM.
 
-import { attachmentColumn, attachTo } from 'filedepot/typeorm';
+import { attachmentColumn, useAttachments } from 'filedepot/typeorm';
 import { DataSource, EntitySchema, LessThan } from 'typeorm';
 import { photoField, sheetField } from '../catalogue/application.js';
 import { driver } from './sqlite.js';
@@ -37,7 +37,7 @@ export async function openProducts(depot, database) {
     synchronize: true, // an application of yours has migrations
   });
   await dataSource.initialize();
-  const attachments = await attachTo(dataSource, { depot });
+  const attachments = await useAttachments(dataSource, { depot });
   const products = dataSource.getRepository(ProductSchema);
   const inTurn = takeTurns();
   return {

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import mongoose, { type Connection, Schema } from 'mongoose';
-import { type MongooseAttachments, mongooseAttachments } from '../../../lib/attachments/orm/mongoose.js';
+import { type MongooseAttachments, useAttachments } from '../../../lib/attachments/orm/mongoose.js';
 import { DepotManager } from '../../../lib/depot/manager.js';
 import { LocalStorage } from '../../../lib/storages/local.js';
 import { describeWith, startMongoServer } from '../../support/servers/index.js';
@@ -56,7 +56,7 @@ await describeWith('mongoose, killed', [startMongoServer], (server) => {
     storage = new LocalStorage({ storagePath });
     const depot = new DepotManager();
     depot.configure('default', storage);
-    attachments = mongooseAttachments(connection, { depot });
+    attachments = useAttachments(connection, { depot });
     // What a dead process has left open, the server ends after this time.
     await connection.db?.admin().command({ setParameter: 1, transactionLifetimeLimitSeconds: 3 });
   });

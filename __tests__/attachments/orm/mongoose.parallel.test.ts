@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import mongoose, { type Connection, Schema } from 'mongoose';
 import { attach } from '../../../lib/attachments/attachment.js';
-import { type MongooseAttachments, mongooseAttachments } from '../../../lib/attachments/orm/mongoose.js';
+import { type MongooseAttachments, useAttachments } from '../../../lib/attachments/orm/mongoose.js';
 import { DepotManager } from '../../../lib/depot/manager.js';
 import { MemoryStorage } from '../../../lib/storages/memory.js';
 import { describeWith, startMongoServer } from '../../support/servers/index.js';
@@ -23,7 +23,7 @@ await describeWith('mongoose, in parallel', [startMongoServer], (server) => {
     storage = new MemoryStorage();
     const depot = new DepotManager();
     depot.configure('default', storage);
-    attachments = mongooseAttachments(connection, { depot, onError: note });
+    attachments = useAttachments(connection, { depot, onError: note });
   });
 
   afterEach(async () => {

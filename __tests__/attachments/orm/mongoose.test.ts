@@ -7,7 +7,7 @@ import type { AttachmentFilter } from '../../../lib/attachments/filters.js';
 import {
   MongoJournal,
   type MongooseAttachments,
-  mongooseAttachments,
+  useAttachments,
 } from '../../../lib/attachments/orm/mongoose.js';
 import { DepotManager } from '../../../lib/depot/manager.js';
 import { MemoryStorage } from '../../../lib/storages/memory.js';
@@ -34,7 +34,7 @@ await describeWith('mongoose', [startMongoServer], (server) => {
     depot.configure('default', { backend: 'memory' });
     depot.configure('photos', { backend: 'memory' });
     errors = [];
-    attachments = mongooseAttachments(connection, { depot, onError: (error) => errors.push(error) });
+    attachments = useAttachments(connection, { depot, onError: (error) => errors.push(error) });
   });
 
   afterEach(async () => {
@@ -554,7 +554,7 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       const orphan = `default/${await depot.get('default').create(bytes('orphan'))}`;
       for (const path of [...paths, orphan]) await announce([path]);
       const other = await mongoose.createConnection(server.url, { dbName: connection.name }).asPromise();
-      const stranger = mongooseAttachments(other, { depot });
+      const stranger = useAttachments(other, { depot });
       expect(await stranger.recover()).toMatchObject({ deleted: [orphan], failed: [] });
       await stranger.close();
       await other.close();
@@ -599,7 +599,7 @@ await describeWith('mongoose', [startMongoServer], (server) => {
 
     test('may be opened after the models are made', async () => {
       const late = mongoose.createConnection();
-      const own = mongooseAttachments(late, { depot });
+      const own = useAttachments(late, { depot });
       const Late = late.model('Late', Schema.create({ photo: own.attachment() }));
       const creating = Late.create({ photo: attach(bytes('1')) });
       const deleting = creating.then((one) => Late.deleteOne({ _id: one.id }));
@@ -639,7 +639,7 @@ await describeWith(
       const storage = new MemoryStorage();
       const depot = new DepotManager();
       depot.configure('default', storage);
-      const attachments = mongooseAttachments(connection, { depot });
+      const attachments = useAttachments(connection, { depot });
       const { attachment } = attachments;
       const Item = connection.model('Item', Schema.create({ photo: attachment(), pages: [attachment()] }));
       const count = async () => {

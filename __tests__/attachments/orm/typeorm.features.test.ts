@@ -19,9 +19,9 @@ import {
   type Attachment,
   AttachmentColumn,
   attachmentColumn,
-  attachTo,
   type TypeOrmAttachmentOptions,
   type TypeOrmAttachments,
+  useAttachments,
 } from '../../../lib/attachments/orm/typeorm.js';
 import { DepotManager } from '../../../lib/depot/manager.js';
 import { MemoryStorage } from '../../../lib/storages/memory.js';
@@ -107,7 +107,7 @@ async function open(
   const chosen = options.type === 'postgres' ? options : sqlite;
   const all = { ...chosen, ...options, entities, synchronize: true } as DataSourceOptions;
   const dataSource = await new DataSource(all).initialize();
-  opened.push({ dataSource, attachments: await attachTo(dataSource, { depot, ...attachmentOptions }) });
+  opened.push({ dataSource, attachments: await useAttachments(dataSource, { depot, ...attachmentOptions }) });
   return dataSource;
 }
 
@@ -185,12 +185,12 @@ describe('AttachmentColumn', () => {
     expect(await files()).toEqual([photo.path]);
   });
 
-  test('needs attachTo', async () => {
+  test('needs useAttachments', async () => {
     const dataSource = await new DataSource(inMemory(Document)).initialize();
     await dataSource.query("INSERT INTO document (content) VALUES ('{}')");
     await expect(dataSource.getRepository(Document).find()).rejects.toMatchObject({
       code: 'INVALID_OPTION',
-      message: expect.stringContaining('attachTo'),
+      message: expect.stringContaining('useAttachments'),
     });
     await dataSource.destroy();
   });
@@ -367,7 +367,7 @@ describe('a table', () => {
   });
 });
 
-describe('attachTo', () => {
+describe('useAttachments', () => {
   test('tells the depot how to recover', async () => {
     await openDocuments();
     expect(await depot.recover()).toEqual({ intents: 0, deleted: [], failed: [] });
@@ -381,12 +381,12 @@ describe('attachTo', () => {
 
   test('is called once for a data source', async () => {
     const dataSource = await open([Document]);
-    await expect(attachTo(dataSource, { depot })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+    await expect(useAttachments(dataSource, { depot })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
   });
 
   test('refuses databases without a journal', async () => {
     const dataSource = { options: { type: 'mysql' }, subscribers: [] } as never;
-    await expect(attachTo(dataSource, { depot })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+    await expect(useAttachments(dataSource, { depot })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
   });
 
   test('leaves other data sources alone', async () => {

@@ -4,7 +4,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { DataSource, type DataSourceOptions, EntitySchema } from 'typeorm';
 import { attach } from '../../../lib/attachments/attachment.js';
-import { attachmentColumn, attachTo, type TypeOrmAttachments } from '../../../lib/attachments/orm/typeorm.js';
+import {
+  attachmentColumn,
+  type TypeOrmAttachments,
+  useAttachments,
+} from '../../../lib/attachments/orm/typeorm.js';
 import { DepotManager } from '../../../lib/depot/manager.js';
 import { MemoryStorage } from '../../../lib/storages/memory.js';
 import { libsql } from '../../support/attachments/typeorm.js';
@@ -37,7 +41,7 @@ beforeEach(async () => {
     entities: [FOLDER, PAPER],
     synchronize: true,
   } as DataSourceOptions);
-  attachments = await attachTo(await dataSource.initialize(), { depot });
+  attachments = await useAttachments(await dataSource.initialize(), { depot });
 });
 
 afterEach(async () => {

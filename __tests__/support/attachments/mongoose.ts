@@ -4,7 +4,7 @@ import type { Intent } from '../../../lib/attachments/journal/journal.js';
 import {
   MongoJournal,
   type MongooseAttachments,
-  mongooseAttachments,
+  useAttachments,
 } from '../../../lib/attachments/orm/mongoose.js';
 import type {
   AttachmentHarness,
@@ -137,7 +137,7 @@ class MongooseProcess extends Operations implements AttachmentHarness {
   static async open(connection: Connection, options: ProcessOptions): Promise<MongooseProcess> {
     const { depot, owner, fields, onError, watch, step } = options;
     const journal = watch(new MongoJournal(connection));
-    const attachments = mongooseAttachments(connection, { depot, owner, onError, journal });
+    const attachments = useAttachments(connection, { depot, owner, onError, journal });
     const model = documentModel(connection, attachments.attachment, fields);
     await model.init();
     stepBeforeWrites(model, step);

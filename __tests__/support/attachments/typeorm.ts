@@ -10,7 +10,11 @@ import {
   type SqlExecutor,
   SqlJournal,
 } from '../../../lib/attachments/journal/sql-journal.js';
-import { attachmentColumn, attachTo, type TypeOrmAttachments } from '../../../lib/attachments/orm/typeorm.js';
+import {
+  attachmentColumn,
+  type TypeOrmAttachments,
+  useAttachments,
+} from '../../../lib/attachments/orm/typeorm.js';
 import type {
   AttachmentHarness,
   DocumentFields,
@@ -107,7 +111,7 @@ export class TypeOrmDatabase implements HarnessDatabase {
     const dataSource = new DataSource({ ...this.#options, entities: schemas(options.fields) });
     await dataSource.initialize();
     const journal = new MortalJournal((executor) => this.#journal(executor));
-    const attachments = await attachTo(dataSource, {
+    const attachments = await useAttachments(dataSource, {
       ...{ depot: options.depot, owner: options.owner, onError: options.onError },
       journal: (outside) => options.watch(journal.open(outside as Outside)),
     });

@@ -3,7 +3,7 @@
 import { createHash, randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { attach, DepotManager, LocalStorage } from 'filedepot';
-import { mongooseAttachments } from 'filedepot/mongoose';
+import { useAttachments } from 'filedepot/mongoose';
 import mongoose from 'mongoose';
 
 const [url = '', dbName = '', storagePath = ''] = process.argv.slice(2);
@@ -14,7 +14,7 @@ const say = (line) => writeSync(1, `${JSON.stringify(line)}\n`);
 const depot = new DepotManager();
 depot.configure('default', new LocalStorage({ storagePath, durability: 'rename' }));
 const connection = await mongoose.createConnection(url, { dbName }).asPromise();
-const { attachment } = mongooseAttachments(connection, { depot });
+const { attachment } = useAttachments(connection, { depot });
 const thumb = { apply: async ({ addFile }) => void (await addFile('thumb', 'thumb')) };
 const Item = connection.model(
   'Item',

@@ -63,14 +63,14 @@ export interface MongooseAttachments {
  * Attachments for the models of a connection. Files follow what models and documents write: each statement, or the
  * transaction that it is in.
  * ```ts
- * const { attachment } = mongooseAttachments(mongoose.connection, { depot });
+ * const { attachment } = useAttachments(mongoose.connection, { depot });
  * const Product = mongoose.model('Product', new Schema({ name: String, photo: attachment({ storage: 'photos' }) }));
  * const product = await Product.create({ name: 'Lamp', photo: attach(req.file) });
  * product.photo?.url();
  * ```
  * @param connection of whose models the schemas will be; of another connection's, attachments cannot be saved
  */
-export function mongooseAttachments(
+export function useAttachments(
   connection: Connection,
   options: MongooseAttachmentOptions,
 ): MongooseAttachments {

@@ -38,13 +38,13 @@ export interface TypeOrmAttachments {
  * Lets the files of `AttachmentColumn`s follow the transactions of a data source.
  * ```ts
  * await dataSource.initialize();
- * const attachments = await attachTo(dataSource, { depot });
+ * const attachments = await useAttachments(dataSource, { depot });
  * await attachments.recover();
  * ```
  * @param dataSource initialized, of the type `postgres` or `better-sqlite3`
  * @throws DepotError `INVALID_OPTION`
  */
-export async function attachTo(
+export async function useAttachments(
   dataSource: DataSource,
   options: TypeOrmAttachmentOptions,
 ): Promise<TypeOrmAttachments> {

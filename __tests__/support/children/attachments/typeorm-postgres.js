@@ -1,6 +1,6 @@
 // @ts-check
 
-import { attachmentColumn, attachTo } from 'filedepot/typeorm';
+import { attachmentColumn, useAttachments } from 'filedepot/typeorm';
 import { DataSource, EntitySchema, Like } from 'typeorm';
 import { actUntilKilled, photoField } from './act-until-killed.js';
 
@@ -30,7 +30,7 @@ function rowsOf(manager) {
 await actUntilKilled(async (url, depot) => {
   const dataSource = new DataSource({ type: 'postgres', url, entities: [document], poolSize: 4 });
   await dataSource.initialize();
-  const attachments = await attachTo(dataSource, { depot });
+  const attachments = await useAttachments(dataSource, { depot });
   return {
     ...rowsOf(dataSource.manager),
     transaction: (act) => dataSource.transaction((manager) => act(rowsOf(manager))),

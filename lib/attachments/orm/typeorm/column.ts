@@ -72,6 +72,6 @@ function listOf(value: unknown): readonly unknown[] {
 function notSetUp(): DepotError {
   return new DepotError(
     'INVALID_OPTION',
-    'This data source has no attachments: call attachTo(dataSource, …) after it is initialized',
+    'This data source has no attachments: call useAttachments(dataSource, …) after it is initialized',
   );
 }
