@@ -204,7 +204,7 @@ describe('a unit of work', () => {
     }
   });
 
-  test('of a statement whose end is not known asks the rows', async () => {
+  test('of a statement whose end is not known is left to recover, which asks the rows', async () => {
     const all = attachments();
     const old = await save(all, attach('old'));
     const unit = all.begin();
@@ -212,6 +212,8 @@ describe('a unit of work', () => {
     referenced = new Set([stored?.path ?? '']);
     await unit.settle('unknown');
     await all.idle();
+    expect((await files()).length).toBe(2);
+    expect(await all.recover()).toMatchObject({ deleted: [old.path], failed: [] });
     expect(await files()).toEqual([stored?.path]);
     expect(await standingIds(inner)).toEqual([]);
   });

@@ -34,7 +34,7 @@ export interface AttachmentsOptions<Transaction> extends AttachmentOptions {
   readonly journal: IntentJournal<Transaction>;
   /**
    * Whether a row of the database refers to the file of that path (`<depot>/<id>`) in any attachment field: a search
-   * in the stored JSON. Asked by `recover`, and where a statement without a transaction has failed.
+   * in the stored JSON. Asked by `recover`.
    */
   readonly isReferenced: (path: string) => Promise<boolean>;
 }
@@ -158,13 +158,6 @@ class Desk<Transaction> implements UnitDesk<Transaction> {
     if (intents.length === 0) return;
     const forgetting = this.#forgetting.add(...intents);
     this.inBackground(forgetting.catch((error) => this.owe(intents, error)));
-  }
-
-  async unreferenced(intents: readonly Intent[]): Promise<readonly Intent[]> {
-    const paths = intents.flatMap((intent) => intent.paths);
-    const found = await inParallel(paths, 1, this.isReferenced);
-    const referenced = new Set(paths.filter((_path, index) => found[index]));
-    return intents.filter((intent) => !intent.paths.some((path) => referenced.has(path)));
   }
 
   owe(intents: readonly Intent[], error: unknown): void {

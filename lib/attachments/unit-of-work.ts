@@ -19,8 +19,6 @@ export type Outcome = 'committed' | 'rolledBack' | 'unknown';
 export interface UnitDesk<Transaction> extends IntentDesk {
   readonly journal: IntentJournal<Transaction>;
   prepare(): Promise<void>;
-  /** Those with a file that no row refers to. */
-  unreferenced(intents: readonly Intent[]): Promise<readonly Intent[]>;
   /** Leaves intents to `recover`. */
   owe(intents: readonly Intent[], error: unknown): void;
   /** Does something that nobody waits for but `idle`. */
@@ -204,10 +202,18 @@ export class UnitOfWork<Transaction> {
   async #settle(outcome: Outcome): Promise<void> {
     this.#ending.abort(new DepotError('CONFLICT', 'The transaction of these attachments has ended'));
     await Promise.allSettled(this.#running);
-    const settling = this.#discharge(outcome);
+    const isInDoubt = outcome === 'unknown' && this.transaction === undefined;
+    const settling = isInDoubt ? this.#leave() : this.#discharge(outcome);
     // The database may be long in telling, and there is nothing that the caller could do about it.
     if (outcome === 'unknown') this.#desk.inBackground(settling);
     else await settling;
+  }
+
+  /** The database may still be busy with the statement: what it has done is asked later, by `recover`. */
+  async #leave(): Promise<void> {
+    const all = [...this.#uploads, ...this.#deletions];
+    if (all.length > 0)
+      this.#desk.owe(all, new DepotError('CONFLICT', 'Nobody knows how a statement has ended'));
   }
 
   async #discharge(outcome: Outcome): Promise<void> {
@@ -226,8 +232,7 @@ export class UnitOfWork<Transaction> {
   async #owed(outcome: Outcome): Promise<readonly Intent[]> {
     const all = [...this.#uploads, ...this.#deletions];
     if (outcome === 'rolledBack') return this.#uploads;
-    if (this.transaction === undefined)
-      return outcome === 'committed' ? this.#deletions : this.#desk.unreferenced(all);
+    if (this.transaction === undefined) return this.#deletions;
     const asked = outcome === 'committed' && !this.#isUndoneInPart ? this.#deletions : all;
     return asked.length === 0 ? [] : this.#desk.journal.standing(asked);
   }
