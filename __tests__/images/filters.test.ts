@@ -172,6 +172,13 @@ describe('imagesOnly', () => {
     });
   });
 
+  test('refuses the name of a format that there is not', () => {
+    for (const formats of [['jpg'], ['svg'], ['constructor'], 'png'])
+      expect(() => imagesOnly({ formats: formats as never })).toThrow(
+        expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringContaining('jpeg') }),
+      );
+  });
+
   test('refuses what is none', async () => {
     for (const { content, code } of Object.values(await hostileFiles()))
       await expect(applyFilters([imagesOnly()], content)).rejects.toMatchObject({ code });

@@ -164,10 +164,19 @@ describe('is refused', () => {
     await expectNoFilesLeft();
   });
 
-  test('a stream of too many bytes', async () => {
-    const limited = withImageSize({ maxSize: 100, maxFileSize: heavy.byteLength - 1 });
-    const content = Readable.from([heavy.subarray(0, 500_000), heavy.subarray(500_000)]);
-    await expect(limited({ content })).rejects.toMatchObject({ code: 'FILE_TOO_LARGE', status: 413 });
+  test('one byte too many, in whatever form it comes', async () => {
+    const [enough, tooLittle] = [heavy.byteLength, heavy.byteLength - 1];
+    for (const [name, open] of Object.entries(await forms(heavy))) {
+      const outcomes = [enough, tooLittle].map(async (maxFileSize) =>
+        withImageSize({ maxSize: 100, maxFileSize })({ content: await open() }),
+      );
+      const [stored, refused] = await Promise.allSettled(outcomes);
+      expect([name, stored, refused]).toEqual([
+        name,
+        expect.objectContaining({ status: 'fulfilled' }),
+        { status: 'rejected', reason: expect.objectContaining({ code: 'FILE_TOO_LARGE', status: 413 }) },
+      ]);
+    }
     await expectNoFilesLeft();
   });
 

@@ -1,6 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import sharp from 'sharp';
 import type {
@@ -70,6 +70,32 @@ describe('what an image is', () => {
     const path = join(folder, 'photo.bin');
     await writeFile(path, await halves(60, 20).png().toBuffer());
     expect((await make({ path })).facts).toMatchObject({ format: 'png', width: 60 });
+  });
+
+  test.each([
+    ['jpeg', {}],
+    ['jpeg', { progressive: true }],
+    ['png', {}],
+    ['png', { progressive: true }],
+    ['webp', {}],
+    ['avif', {}],
+    ['gif', {}],
+    ['tiff', { tile: true, tileWidth: 64, tileHeight: 64 }],
+  ] as const)('a file that was written again is read again: %s %j', async (format, options) => {
+    const path = join(folder, 'again.bin');
+    await writeFile(path, await halves(400, 300, RED, RED).toFormat(format, options).toBuffer());
+    await make({ path }, [{ format: 'png' }]);
+    await writeFile(path, await halves(200, 600, BLUE, BLUE).toFormat(format, options).toBuffer());
+    const { facts, renditions } = await make({ path }, [{ format: 'png' }]);
+    expect(facts).toMatchObject({ width: 200, height: 600 });
+    expect(await distanceAt(renditions[0]?.content ?? Buffer.alloc(0), 5, 20, BLUE)).toBeLessThan(10);
+  });
+
+  test('a file is found by whatever path', async () => {
+    const path = join(folder, 'a name with spaces & ümläuts.png');
+    await writeFile(path, await halves(60, 20).png().toBuffer());
+    for (const spelling of [path, relative('.', path), `${folder}/../${basename(folder)}/${basename(path)}`])
+      expect((await make({ path: spelling })).facts).toMatchObject({ width: 60 });
   });
 
   test('what is no file is not called a broken image', async () => {

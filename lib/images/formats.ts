@@ -46,6 +46,11 @@ export function acceptedFormat(detectedType: string | undefined): ImageFormat {
   throw new DepotError('IMAGE_NOT_ACCEPTED', `This is not an image that can be processed, but ${found}`);
 }
 
+/** Whether this is the name of a format, and none that merely looks like one, as `jpg` does. */
+export function isImageFormat(name: unknown): name is ImageFormat {
+  return typeof name === 'string' && Object.hasOwn(EXTENSIONS, name);
+}
+
 /** Whether several frames of this format are an animation. */
 export function canBeAnimated(format: ImageFormat): boolean {
   return ANIMATED.has(format);

@@ -13,7 +13,7 @@ export interface ImageSizeOptions extends ImageFilterOptions {
   readonly maxSize: ImageSize;
   /** From 1 to 100, of the JPEG, WebP and AVIF that are shrunk. @default 85 */
   readonly quality?: number | undefined;
-  /** Bytes of a stream, or text such as `'10mb'`; one more fails with `FILE_TOO_LARGE`. @default no limit */
+  /** Bytes of what comes, or text such as `'10mb'`; one more fails with `FILE_TOO_LARGE`. @default no limit */
   readonly maxFileSize?: number | string | undefined;
 }
 

@@ -2,6 +2,7 @@ import type { AttachmentFilter } from '../attachments/filters.js';
 import { DepotError } from '../errors.js';
 import type { ImageFormat } from './formats.js';
 import { type GrantedWish, ImageFilter, type ImageFilterOptions } from './image-filter.js';
+import { checkedFormats } from './options.js';
 
 export interface ImagesOnlyOptions extends ImageFilterOptions {
   /** What an image may be: jpeg, png, webp, avif, heif, gif, tiff. @default all of them */
@@ -11,6 +12,7 @@ export interface ImagesOnlyOptions extends ImageFilterOptions {
 /**
  * A filter that refuses what is no image, with `IMAGE_NOT_ACCEPTED`, and images that are broken or too large. It decodes
  * them, together with the other filters of the field: a type can be pretended, pixels cannot.
+ * @throws DepotError `INVALID_OPTION`
  */
 export function imagesOnly(options: ImagesOnlyOptions = {}): AttachmentFilter {
   return new ImagesOnly(options);
@@ -21,7 +23,7 @@ class ImagesOnly extends ImageFilter {
 
   constructor(options: ImagesOnlyOptions) {
     super(options, {});
-    this.#formats = options.formats;
+    this.#formats = checkedFormats(options.formats);
   }
 
   protected keep({ facts }: GrantedWish): void {

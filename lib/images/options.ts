@@ -1,5 +1,5 @@
 import { DepotError } from '../errors.js';
-import type { OutputFormat } from './formats.js';
+import { type ImageFormat, isImageFormat, type OutputFormat } from './formats.js';
 import type { Fit, Size } from './geometry.js';
 
 /** Width and height in pixels, or one number for both. */
@@ -34,6 +34,14 @@ export function checkedFit(fit: Fit): Fit {
 export function checkedThumbnailFormat<Format extends OutputFormat>(format: Format): Format {
   if (THUMBNAIL_FORMATS.has(format)) return format;
   throw invalid(`The format of a thumbnail is one of ${[...THUMBNAIL_FORMATS].join(', ')}`, format);
+}
+
+/** @throws DepotError `INVALID_OPTION` */
+export function checkedFormats(
+  formats: readonly ImageFormat[] | undefined,
+): readonly ImageFormat[] | undefined {
+  if (formats === undefined || (Array.isArray(formats) && formats.every(isImageFormat))) return formats;
+  throw invalid('Formats of images are jpeg, png, webp, avif, heif, gif and tiff', formats);
 }
 
 function isBetween(value: unknown, least: number, most: number): boolean {

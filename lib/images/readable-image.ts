@@ -1,7 +1,9 @@
+import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { type Content, toContentSource } from '../contract/content.js';
 import { StoredFile } from '../contract/stored-file.js';
+import { DepotError } from '../errors.js';
 import { type HeldContent, type HoldOptions, holdContent } from './held-content.js';
 import type { ImageInput } from './image-processor.js';
 
@@ -23,7 +25,10 @@ export class ReadableImage {
    */
   static async of(content: Content, options: HoldOptions): Promise<ReadableImage> {
     const input = directInput(content);
-    if (input) return new ReadableImage(input, content);
+    if (input) {
+      await assertNotLarger(input, options.maxSize);
+      return new ReadableImage(input, content);
+    }
     const held = await holdContent(toContentSource(content).open(), options);
     return new ReadableImage(held.input, content, held);
   }
@@ -39,6 +44,12 @@ export class ReadableImage {
   async release(): Promise<void> {
     await this.#held?.release();
   }
+}
+
+/** What is held instead is counted as it comes. */
+async function assertNotLarger(input: ImageInput, maxSize = Number.POSITIVE_INFINITY): Promise<void> {
+  const size = input instanceof Uint8Array ? input.byteLength : (await stat(input.path)).size;
+  if (size > maxSize) throw new DepotError('FILE_TOO_LARGE', `The file is larger than ${maxSize} bytes`);
 }
 
 /** Where the bytes already are. */

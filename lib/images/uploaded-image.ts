@@ -9,7 +9,7 @@ export interface UploadedImageOptions
     ImageFilterOptions {
   /** The frame in pixels into which larger images are shrunk before they are stored. @default 1024 */
   readonly maxSize?: ImageSize | undefined;
-  /** Bytes, or text such as `'10mb'`. @default no limit */
+  /** Bytes of what comes, before it is shrunk, or text such as `'10mb'`. @default no limit */
   readonly maxFileSize?: number | string | undefined;
   /** @default 'png' */
   readonly thumbnailFormat?: ThumbnailFormat | undefined;

@@ -1,3 +1,5 @@
+import { randomInt } from 'node:crypto';
+import { basename, dirname } from 'node:path';
 import type { Metadata, Sharp, SharpConstructor, SharpOptions } from 'sharp';
 import { DepotError } from '../../errors.js';
 import { canBeAnimated, type ImageFormat } from '../formats.js';
@@ -21,7 +23,7 @@ export class SharpSource {
 
   constructor(sharp: SharpConstructor, input: ImageInput, limits: ImageLimits) {
     this.#sharp = sharp;
-    this.#input = input instanceof Uint8Array ? input : input.path;
+    this.#input = input instanceof Uint8Array ? input : newNameOf(input.path);
     this.#limits = limits;
   }
 
@@ -61,6 +63,19 @@ export class SharpSource {
     const found = isHevc ? 'HEIC' : metadata.format;
     throw new DepotError('IMAGE_NOT_ACCEPTED', `Images of type ${found} cannot be processed here`);
   }
+}
+
+/** Begins anywhere, since libvips is one for all threads of a process. */
+let names = randomInt(2 ** 32);
+
+/**
+ * A name of a file that nobody has called it by. libvips remembers images by the names of their files, and would show what
+ * a file held before it was written again (interlaced PNG, WebP, tiled TIFF).
+ */
+function newNameOf(path: string): string {
+  names += 1;
+  const detour = names.toString(2).replaceAll('0', './').replaceAll('1', './/');
+  return `${dirname(path)}/${detour}${basename(path)}`;
 }
 
 /** Whatever goes wrong while an image is read is the image's fault. The last line tells what; those before are of attempts. */
