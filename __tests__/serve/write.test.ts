@@ -3,6 +3,7 @@ import { type RequestListener, request, type ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from '@jest/globals';
+import { DepotError } from '../../lib/errors.js';
 import { PIECE_BYTES } from '../../lib/serve/piece-buffers.js';
 import { type ServeMiddleware, serveFiles } from '../../lib/serve/router.js';
 import { type Behaviour, OpenFilesStorage, type ReadContent, readWell } from '../support/open-files.js';
@@ -243,6 +244,19 @@ describe('content that fails', () => {
       await expectClosed(storage);
     },
   );
+});
+
+test('a file that goes in the middle of an answer cuts it off: the next handler has no part in it', async () => {
+  const goes = async function* () {
+    yield LARGE.subarray(0, 100_000);
+    throw new DepotError('FILE_NOT_FOUND');
+  };
+  const storage = new OpenFilesStorage({ stream: () => Readable.from(goes()) });
+  const id = await storage.create(LARGE);
+  const serve = serveFiles(directoryOf({ files: storage }), { fallthrough: true });
+  const port = await servers.listen((req, res) => serve(req, res, () => res.end(LARGE.subarray(100_000))));
+  await expect(ask(port, `/depot/files/${id}`)).rejects.toThrow('aborted');
+  await expectClosed(storage);
 });
 
 describe('a client that leaves', () => {

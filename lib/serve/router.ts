@@ -85,7 +85,8 @@ function fail({ settings, reports, req, res, next }: Exchange, error: unknown): 
   const isOurs = !isDepotError(error) || error.status >= 500;
   const news = isOurs ? !next && error : reports.newDamage(error);
   if (news) tell(settings, news, req);
-  if (next && settings.fallthrough && isDepotError(error) && error.status === 404) {
+  // An answer that has begun is nobody else's to go on with.
+  if (next && settings.fallthrough && !res.headersSent && isDepotError(error) && error.status === 404) {
     next();
     return;
   }
