@@ -322,6 +322,21 @@ describe('authorize', () => {
     expect((await ask(await serve(hide, { fallthrough: true }), `/depot/files/${id}`)).status).toBe(299);
   });
 
+  test('is asked again of a file that is replaced before it is sent', async () => {
+    const storage = new MemoryStorage();
+    const file = await storage.create('for all', { metadata: { isOpen: true } });
+    const asked: unknown[] = [];
+    const authorize: ServeOptions['authorize'] = async (_req, { metadata }) => {
+      asked.push(metadata);
+      if (asked.length === 1) await storage.replace(file, 'for all', { metadata: { isOpen: false } });
+      return metadata.isOpen === true;
+    };
+    const port = await servers.listen(serveFiles(directoryOf({ files: storage }), { authorize }));
+    const answer = await ask(port, `/depot/files/${file}`, { headers: { 'If-None-Match': '"x"' } });
+    expect(problemOf(answer)).toMatchObject({ status: 403, code: 'FORBIDDEN' });
+    expect(asked).toEqual([{ isOpen: true }, { isOpen: false }]);
+  });
+
   test('is not asked of a file that does not exist', async () => {
     const port = await serve(() => Promise.reject(new Error('asked')));
     expect((await ask(port, '/depot/files/unknown')).status).toBe(404);

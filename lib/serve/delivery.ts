@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isDeepStrictEqual } from 'node:util';
 import type { FileStorage, OpenFile, OpenOptions, ReadOptions } from '../contract/storage.js';
 import type { StoredFile } from '../contract/stored-file.js';
 import { DepotError, isDepotError } from '../errors.js';
@@ -54,7 +55,7 @@ class Delivery {
   readonly #id: string;
   readonly #context: DeliveryContext;
   readonly #request: RequestHead;
-  #isAuthorized = false;
+  #authorized: StoredFile | undefined;
 
   constructor(storage: FileStorage, { id, download }: FileTarget, context: DeliveryContext) {
     const { method, headers } = context.req;
@@ -133,12 +134,12 @@ class Delivery {
     return header && planSendfile(this.#request, file, settings, header);
   }
 
-  /** Once for each request, however often its file has to be looked at. */
+  /** Once for each state of the file, however often it has to be looked at: a replaced one may be another's. */
   async #authorize(file: StoredFile): Promise<void> {
     const { settings, req } = this.#context;
-    if (this.#isAuthorized || !settings.authorize) return;
+    if (!settings.authorize || isDeepStrictEqual(file, this.#authorized)) return;
     if (!(await settings.authorize(req, file))) throw new DepotError('FORBIDDEN');
-    this.#isAuthorized = true;
+    this.#authorized = file;
   }
 }
 

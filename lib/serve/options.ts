@@ -32,7 +32,8 @@ export interface ServeOptions {
   readonly sendfile?: SendfileOptions | undefined;
   /**
    * Whether a request may have a file: `false` answers with 403, and what it throws goes to the error handler.
-   * Called once for each request, before anything of the file is told. @default everybody may
+   * Called once for each request, before anything of the file is told; again if the file is replaced meanwhile.
+   * @default everybody may
    */
   authorize?(req: IncomingMessage, file: StoredFile): boolean | Promise<boolean>;
   /**
