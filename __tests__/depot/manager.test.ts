@@ -1,8 +1,12 @@
-import { describe, expect, test } from '@jest/globals';
+import { Readable } from 'node:stream';
+import { describe, expect, jest, test } from '@jest/globals';
 import { DepotManager } from '../../lib/depot/manager.js';
 import { MemoryStorage } from '../../lib/storages/memory.js';
 
 const MEMORY = { backend: 'memory' } as const;
+
+/** Larger than what is kept of metadata. */
+const WRONG = { metadata: { text: 'x'.repeat(2000) } };
 
 function configured(...names: string[]): DepotManager {
   const depot = new DepotManager();
@@ -150,6 +154,35 @@ describe('files', () => {
     await expect(depot.replace('a', 'x')).rejects.toEqual(error('INVALID_PATH'));
     await expect(depot.replace('a/b', 'x')).rejects.toEqual(error('FILE_NOT_FOUND'));
     await expect(depot.create('x', { storage: 'b' })).rejects.toEqual(error('STORAGE_NOT_FOUND'));
+  });
+
+  type Store = (depot: DepotManager, content: Readable, path: string) => Promise<unknown>;
+
+  const REFUSED: readonly [what: string, code: string, store: Store][] = [
+    [
+      'a storage that is unknown',
+      'STORAGE_NOT_FOUND',
+      (depot, content) => depot.create(content, { storage: 'b' }),
+    ],
+    ['an id that is none', 'INVALID_FILE_ID', (depot, content) => depot.create(content, { id: '../x' })],
+    ['metadata that are none', 'INVALID_METADATA', (depot, content) => depot.create(content, WRONG)],
+    ['a path that is none', 'INVALID_PATH', (depot, content) => depot.replace('a', content)],
+    ['a path of no file', 'FILE_NOT_FOUND', (depot, content) => depot.replace('a/b', content)],
+    [
+      'a file, with wrong metadata',
+      'INVALID_METADATA',
+      (depot, content, path) => depot.replace(path, content, WRONG),
+    ],
+  ];
+
+  test.each(REFUSED)('content for %s is closed, and nothing of it is read', async (_what, code, store) => {
+    const depot = configured('a');
+    const { path } = await depot.create('old');
+    const read = jest.fn();
+    const content = new Readable({ read });
+    await expect(store(depot, content, path)).rejects.toEqual(error(code));
+    expect(content.destroyed).toBe(true);
+    expect(read).not.toHaveBeenCalled();
   });
 });
 

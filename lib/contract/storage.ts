@@ -367,7 +367,8 @@ class TypeCheck {
   }
 }
 
-async function closedOnFailure<T>(content: Content, act: () => Promise<T>): Promise<T> {
+/** Does what takes content; closes the content if that fails, also before anything of it is read. */
+export async function closedOnFailure<T>(content: Content, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {

@@ -1,11 +1,18 @@
 import type { IncomingMessage } from 'node:http';
 import type { Content } from '../contract/content.js';
+import { assertFileId } from '../contract/file-id.js';
 import { type FileInfo, toFileInfo } from '../contract/file-info.js';
 import { cleanFileName } from '../contract/file-name.js';
 import { assertStorageName, parseFilePath } from '../contract/file-path.js';
+import { checkedMetadata } from '../contract/metadata.js';
 import { type Recoverable, type Recovery, totalRecovery } from '../contract/recovery.js';
 import type { StagedFile, WrittenDetails } from '../contract/staged-file.js';
-import { type CreateOptions, FileStorage, type ReplaceOptions } from '../contract/storage.js';
+import {
+  type CreateOptions,
+  closedOnFailure,
+  FileStorage,
+  type ReplaceOptions,
+} from '../contract/storage.js';
 import type { StorageDirectory } from '../contract/storage-directory.js';
 import type { StoredFile } from '../contract/stored-file.js';
 import { DepotError } from '../errors.js';
@@ -159,10 +166,14 @@ export class DepotManager implements StorageDirectory {
    * @throws DepotError `STORAGE_NOT_FOUND`, and those of `FileStorage.create`
    */
   async create(content: Content, options: CreateFileOptions = {}): Promise<FileInfo> {
-    const { name, storage } = this.#find(options.storage);
-    const staged = await storage.stage(content, { ...options, expected: options });
-    await staged.commit(options);
-    return this.#inform(name, staged);
+    return closedOnFailure(content, async () => {
+      const { name, storage } = this.#find(options.storage);
+      if (options.id !== undefined) assertFileId(options.id);
+      checkedMetadata(options.metadata);
+      const staged = await storage.stage(content, { ...options, expected: options });
+      await staged.commit(options);
+      return this.#inform(name, staged);
+    });
   }
 
   /**
@@ -170,11 +181,14 @@ export class DepotManager implements StorageDirectory {
    * @throws DepotError `INVALID_PATH`, `STORAGE_NOT_FOUND`, and those of `FileStorage.replace`
    */
   async replace(path: string, content: Content, options: ReplaceOptions = {}): Promise<FileInfo> {
-    const { name, storage, id } = this.#locate(path);
-    const replaces = await storage.stat(id, options);
-    const staged = await storage.stage(content, { ...options, expected: options, replaces });
-    await staged.replace(id, options);
-    return this.#inform(name, staged);
+    return closedOnFailure(content, async () => {
+      const { name, storage, id } = this.#locate(path);
+      checkedMetadata(options.metadata);
+      const replaces = await storage.stat(id, options);
+      const staged = await storage.stage(content, { ...options, expected: options, replaces });
+      await staged.replace(id, options);
+      return this.#inform(name, staged);
+    });
   }
 
   /** @throws DepotError `INVALID_PATH`, `STORAGE_NOT_FOUND`, `FILE_NOT_FOUND` */
