@@ -93,7 +93,9 @@ export class FileNotFoundError extends DepotError {
 
 /** True for an error of filedepot, of any copy of the package, optionally of one code. */
 export function isDepotError(error: unknown, code?: DepotErrorCode): error is DepotError {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return false;
-  if (!Object.hasOwn(ERROR_TABLE, error.code)) return false;
-  return code === undefined || error.code === code;
+  if (!(error instanceof Error)) return false;
+  const { code: given, status, title } = error as Partial<Record<keyof DepotError, unknown>>;
+  // Other packages have errors with codes such as `FORBIDDEN` too.
+  if (typeof status !== 'number' || typeof title !== 'string') return false;
+  return code === undefined ? Object.hasOwn(ERROR_TABLE, String(given)) : given === code;
 }
