@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { mendFileName, receivedFileName } from '../../lib/upload/file-names.js';
+import { mendName, receivedFileName } from '../../lib/upload/file-names.js';
 
 /** UTF-8 as a parser gives it that takes it for Latin-1. */
 const misread = (name: string): string => Buffer.from(name).toString('latin1');
@@ -15,7 +15,7 @@ test.each([
   ['日本 é.png', '日本 é.png'],
   ['', ''],
 ])('%j was meant as %j', (received, meant) => {
-  expect(mendFileName(received)).toBe(meant);
+  expect(mendName(received)).toBe(meant);
 });
 
 test.each([

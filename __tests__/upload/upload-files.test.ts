@@ -123,6 +123,27 @@ describe('the shapes of a form', () => {
     expect(await idsIn(storage)).toEqual([]);
   });
 
+  test('fields have the names that the form gives them, in UTF-8', async () => {
+    const parts = [
+      { name: 'straße', content: 'Grünstraße 1' },
+      { ...hello, name: 'příloha' },
+    ];
+    handler = upload().single('příloha');
+    const answer = await server.post(parts);
+    expect(JSON.parse(answer.body)).toMatchObject({
+      body: { straße: 'Grünstraße 1' },
+      file: { fieldname: 'příloha' },
+    });
+    handler = upload().fields([{ name: 'příloha' }]);
+    await server.post(parts);
+    expect(Object.keys(received.files ?? {})).toEqual(['příloha']);
+    handler = upload().single('foto');
+    expect((await server.post(parts)).problem).toMatchObject({
+      code: 'UNEXPECTED_FILE',
+      detail: expect.stringContaining('"příloha"'),
+    });
+  });
+
   test('a zero-byte file is a file', async () => {
     handler = upload().single('file');
     await server.post([{ name: 'file', filename: 'empty.txt', type: 'text/plain', content: '' }]);

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Writable } from 'node:stream';
 import type { Request, RequestHandler, Response } from 'express';
 import { DepotError } from '../errors.js';
+import { mendName } from './file-names.js';
 import type { UploadBatch } from './upload-batch.js';
 import { toFormError } from './upload-error.js';
 
@@ -66,6 +67,7 @@ export class MultipartRequest extends EventEmitter {
 
   /** `pipeline` would destroy the request after a failure, and the connection with it that has to carry the answer. */
   pipe(parser: Writable): void {
+    mendFieldNames(parser);
     this.#request.pipe(parser);
   }
 
@@ -107,6 +109,16 @@ export class MultipartRequest extends EventEmitter {
     delete this.#request.file;
     delete this.#request.files;
   }
+}
+
+/** Multer goes by the names that the parser tells, so they are mended before it hears of them. */
+function mendFieldNames(parser: Writable): void {
+  const emit = parser.emit.bind(parser);
+  parser.emit = (event: string | symbol, ...args: unknown[]) => {
+    const [name] = args;
+    if ((event === 'field' || event === 'file') && typeof name === 'string') args[0] = mendName(name);
+    return emit(event, ...args);
+  };
 }
 
 function ignore(): void {}
