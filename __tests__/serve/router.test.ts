@@ -314,6 +314,20 @@ describe('authorize', () => {
     }
   });
 
+  test('what it throws is answered where nobody else does, and no failure if its status is of a client's mistake', async () => {
+    const refuse = { 401: { status: 401 }, 503: { statusCode: 503 }, 500: {} };
+    for (const [status, fields] of Object.entries(refuse)) {
+      const onError = jest.fn();
+      const authorize = () => Promise.reject(Object.assign(new Error('who?'), fields));
+      const answer = await ask(
+        await servers.listen(serveFiles(directory, { authorize, onError })),
+        `/depot/files/${id}`,
+      );
+      expect(problemOf(answer).status).toBe(Number(status));
+      expect(onError).toHaveBeenCalledTimes(status === '401' ? 0 : 1);
+    }
+  });
+
   test('can hide a file', async () => {
     const hide = () => {
       throw new DepotError('FILE_NOT_FOUND');

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { StorageDirectory } from '../contract/storage-directory.js';
 import { DepotError, isDepotError } from '../errors.js';
-import { sendProblem } from '../internal/problem.js';
+import { httpStatusOf, sendProblem } from '../internal/problem.js';
 import { DamageReports } from './damage-reports.js';
 import { type DeliveryContext, deliver } from './delivery.js';
 import { Departure } from './departure.js';
@@ -83,7 +83,7 @@ async function turnOf(res: ServerResponse): Promise<void> {
 /** A client's mistake is answered at once; a failure of ours is for the application to see, and to answer. */
 function fail({ settings, reports, req, res, next }: Exchange, error: unknown): void {
   const isOurs = !isDepotError(error) || error.status >= 500;
-  const news = isOurs ? !next && error : reports.newDamage(error);
+  const news = isOurs ? !next && !isRefusal(error) && error : reports.newDamage(error);
   if (news) tell(settings, news, req);
   // An answer that has begun is nobody else's to go on with.
   if (next && settings.fallthrough && !res.headersSent && isDepotError(error) && error.status === 404) {
@@ -92,6 +92,11 @@ function fail({ settings, reports, req, res, next }: Exchange, error: unknown): 
   }
   if (!next || !isOurs || res.headersSent) sendProblem(res, error);
   if (next && isOurs) next(error);
+}
+
+/** Whether the application has refused the request, as errors of http-errors do. */
+function isRefusal(error: unknown): boolean {
+  return (httpStatusOf(error) ?? 500) < 500;
 }
 
 /** What a log fails with is no reason to leave a client without an answer. */
