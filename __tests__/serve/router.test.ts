@@ -314,7 +314,7 @@ describe('authorize', () => {
     }
   });
 
-  test('what it throws is answered where nobody else does, and no failure if its status is of a client's mistake', async () => {
+  test('what it throws is answered where nobody else does, and no failure if its status is one of 4xx', async () => {
     const refuse = { 401: { status: 401 }, 503: { statusCode: 503 }, 500: {} };
     for (const [status, fields] of Object.entries(refuse)) {
       const onError = jest.fn();
