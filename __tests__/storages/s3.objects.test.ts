@@ -49,6 +49,18 @@ await describeWith('Objects of S3', [startS3Server], (server) => {
     return { storage, prefix, leftovers: () => bucket.leftovers(prefix), keys: () => bucket.keys(prefix) };
   }
 
+  /** A client that gets lists of one entry a page. */
+  function oneByOne(): sdk.S3Client {
+    const { endpoint, region, credentials } = server;
+    const client = new sdk.S3Client({ endpoint, region, credentials, forcePathStyle: true });
+    const onePerPage = { MaxUploads: 1, MaxKeys: 1 };
+    client.middlewareStack.add(
+      (next) => (args) => next({ ...args, input: { ...args.input, ...onePerPage } }),
+      { step: 'initialize' },
+    );
+    return client;
+  }
+
   describe('large content', () => {
     const size = 13 * MiB + 5;
 
@@ -167,6 +179,39 @@ await describeWith('Objects of S3', [startS3Server], (server) => {
       expect(await bucket.leftovers(prefix)).toEqual([]);
       expect(await bucket.keys(prefix)).toEqual([`${prefix}x`]);
       await own.close();
+    });
+
+    test('what others have left is not swept; what is ours is, page by page', async () => {
+      const { prefix } = open();
+      const client = oneByOne();
+      const own = new S3Bucket(checkedOptions(bucket.options({ prefix, client })));
+      await own.check();
+      const upload = (Key: string) =>
+        bucket.client.send(new sdk.CreateMultipartUploadCommand({ Bucket: bucket.name, Key }));
+      const others = ['backup.tar', 'inner/a', 'z.tar'].map((name) => prefix + name);
+      const ours = ['a', 'b', 'c', '.staging/a'].map((name) => prefix + name);
+      for (const key of [...others, ...ours]) await upload(key);
+      const staged = ['b', 'c'].map((name) => `${prefix}.staging/${name}`);
+      for (const Key of [...staged, `${prefix}inner/b`])
+        await bucket.client.send(new sdk.PutObjectCommand({ Bucket: bucket.name, Key, Body: 'b' }));
+      await sweep(own, `${prefix}.staging/`, Date.now() + ABANDONED_AFTER + 2000);
+      client.destroy();
+      expect((await bucket.uploads(prefix)).sort()).toEqual(others);
+      expect(await bucket.keys(prefix)).toEqual([`${prefix}inner/b`]);
+    });
+
+    test.each([true, false])('staged with the encryption of the file (expected: %s)', async (isExpected) => {
+      const { storage } = open({ partSize: 5 * MiB, serverSideEncryption: 'aws:kms', kmsKeyId: 'key' });
+      const send = jest.spyOn(sdk.S3Client.prototype, 'send');
+      const staged = await storage.stage(chunks(size), isExpected ? { expected: {} } : {});
+      await staged.commit();
+      const written = send.mock.calls
+        .map(([command]) => command)
+        .filter((command) => /^(CreateMultipart|Copy)/.test(command.constructor.name));
+      send.mockRestore();
+      expect(written).toHaveLength(2);
+      for (const { input } of written)
+        expect(input).toMatchObject({ ServerSideEncryption: 'aws:kms', SSEKMSKeyId: 'key' });
     });
   });
 

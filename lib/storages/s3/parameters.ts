@@ -16,19 +16,30 @@ export function conditionOf({ conditionalWrites }: S3Settings, etag: string | un
   return etag === undefined ? { IfNoneMatch: '*' } : { IfMatch: etag };
 }
 
+/** How an object is encrypted where it lies. */
+export type EncryptionParameters = Pick<PutObjectCommandInput, 'ServerSideEncryption' | 'SSEKMSKeyId'>;
+
 /** What is said of an object by every request that makes one. */
 export type WriteParameters = ObjectDescription &
-  Pick<PutObjectCommandInput, 'ACL' | 'StorageClass' | 'ServerSideEncryption' | 'SSEKMSKeyId'>;
+  EncryptionParameters &
+  Pick<PutObjectCommandInput, 'ACL' | 'StorageClass'>;
 
 /** `private` is what S3 does anyway, and buckets that take no access control lists refuse even that one. */
 export function writeParameters(settings: S3Settings, file: WrittenFile, revision: string): WriteParameters {
-  const { policy, storageClass, serverSideEncryption, kmsKeyId } = settings;
+  const { policy, storageClass } = settings;
   return {
     ...describeObject(file, revision),
     ...(policy === 'public-read' && { ACL: policy }),
     ...(storageClass !== undefined && {
       StorageClass: storageClass as NonNullable<WriteParameters['StorageClass']>,
     }),
+    ...encryptionParameters(settings),
+  };
+}
+
+/** Staged objects have them too: buckets may refuse what is not encrypted as they want it. */
+export function encryptionParameters({ serverSideEncryption, kmsKeyId }: S3Settings): EncryptionParameters {
+  return {
     ...(serverSideEncryption !== undefined && {
       ServerSideEncryption: serverSideEncryption as NonNullable<WriteParameters['ServerSideEncryption']>,
     }),

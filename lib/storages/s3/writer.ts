@@ -5,7 +5,7 @@ import type { S3Bucket } from './bucket.js';
 import { isConditionRefused, toStorageError } from './errors.js';
 import { MultipartUpload } from './multipart-upload.js';
 import type { S3Objects } from './objects.js';
-import { isWriteRefused, writeParameters } from './parameters.js';
+import { encryptionParameters, isWriteRefused, writeParameters } from './parameters.js';
 import { DirectUpload, SinglePut, StagedUpload, type Target } from './publication.js';
 
 /** Writes objects of S3: the condition comes with the request that completes an upload. */
@@ -28,7 +28,7 @@ export class S3Writer implements ObjectWriter<MultipartUpload> {
   }
 
   uploadTo(key: string, signal: AbortSignal | undefined): MultipartUpload {
-    return new MultipartUpload(this.bucket, key, {}, signal);
+    return new MultipartUpload(this.bucket, key, encryptionParameters(this.bucket.settings), signal);
   }
 
   publishHeld(details: NewFileDetails, revision: string, content: HeldContent): Publication {
