@@ -68,6 +68,37 @@ describe('a folder that cannot be used', () => {
     await expect((await storage.get(id)).text()).resolves.toBe('back');
   });
 
+  test('a folder that goes away takes no file for deleted', async () => {
+    const storage = new LocalStorage({ storagePath });
+    const file = await storage.get(await storage.create('content'));
+    const away = `${storagePath}-away`;
+    fs.renameSync(storagePath, away);
+    const acts: Record<string, () => Promise<unknown>> = {
+      get: () => storage.get(file.id),
+      exists: () => storage.exists(file.id),
+      open: () => storage.open(file.id),
+      url: () => storage.url(file.id),
+      replace: () => storage.replace(file.id, 'new'),
+      delete: () => storage.delete(file.id),
+      text: () => file.text(),
+      list: () => ids(storage),
+    };
+    try {
+      for (const [name, act] of Object.entries(acts)) {
+        const error = await act().catch((reason: unknown) => reason);
+        expect([name, error]).toEqual([name, expect.objectContaining({ code: 'STORAGE_UNAVAILABLE' })]);
+      }
+    } finally {
+      fs.renameSync(away, storagePath);
+    }
+    await expect(file.text()).resolves.toBe('content');
+  });
+
+  test('a folder that is still to be made has no files', async () => {
+    const storage = new LocalStorage({ storagePath: join(storagePath, 'new', 'files') });
+    await expect(storage.get('some-file')).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+  });
+
   test('a folder that appears later is used without a restart', async () => {
     const path = join(storagePath, 'blocked', 'files');
     fs.writeFileSync(join(storagePath, 'blocked'), '');
@@ -243,6 +274,35 @@ describe('the layout', () => {
     fs.rmSync(join(storagePath, id, half));
     if (half === 'details.json') fs.rmSync(join(storagePath, id, 'metadata.json'));
     await expect(new LocalStorage({ storagePath }).get(id)).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+  });
+
+  test('a file that is shorter on the disk than its details say is never read as a whole', async () => {
+    const storage = new LocalStorage({ storagePath });
+    const id = await storage.create(randomBytes(600_000));
+    fs.truncateSync(join(storagePath, id, 'file'), 300_000);
+    const failure = { code: 'STORAGE_FAILED', message: expect.stringContaining('before its size') };
+    const file = await storage.get(id);
+    await expect(file.buffer()).rejects.toMatchObject(failure);
+    await expect(storage.create(file)).rejects.toMatchObject(failure);
+    await expect(file.stream({ start: 299_999, end: 300_000 }).toArray()).rejects.toMatchObject(failure);
+    await expect(file.stream({ start: 299_990, end: 299_999 }).toArray()).resolves.toHaveLength(1);
+    const opened = await storage.open(id);
+    await expect(opened.stream().toArray()).rejects.toMatchObject(failure);
+    await opened.close();
+  });
+
+  test('what somebody has added to a file on the disk is not given', async () => {
+    const storage = new LocalStorage({ storagePath });
+    const id = await storage.create('content');
+    fs.appendFileSync(join(storagePath, id, 'file'), ' and more');
+    await expect((await storage.get(id)).text()).resolves.toBe('content');
+  });
+
+  test('files of others beside the folders are not listed', async () => {
+    const storage = new LocalStorage({ storagePath });
+    const id = await storage.create('x');
+    fs.writeFileSync(join(storagePath, 'README'), 'not an id');
+    expect(await ids(storage)).toEqual([id]);
   });
 
   test('details that are damaged are a fault with a code, not a crash', async () => {

@@ -14,7 +14,7 @@ import {
   type StagingArea,
 } from '../contract/storage.js';
 import type { FileDetails, StreamOptions } from '../contract/stored-file.js';
-import { DepotError } from '../errors.js';
+import { DepotError, isDepotError } from '../errors.js';
 import { ContentStream, type OpenHandle } from './local/content-handle.js';
 import * as files from './local/files.js';
 import { listIds } from './local/id-list.js';
@@ -76,12 +76,13 @@ export class LocalStorage extends FileStorage {
     const id = toFileId(fileOrId);
     assertFileId(id);
     signal?.throwIfAborted();
-    const { details, handle, path } = await this.#guarded(this.#reader.open(id));
+    const { details, handle, path } = await this.#reading(this.#reader.open(id));
     return {
       file: this.toStoredFile(details),
       localPath: path,
       read: (buffer, length, position) => handle.read(buffer, length, position),
-      stream: (options = {}) => new ContentStream(async () => ({ handle, release: async () => {} }), options),
+      stream: (options = {}) =>
+        new ContentStream(async () => ({ handle, release: leaveOpen }), details.size, options),
       close: () => handle.close(),
     };
   }
@@ -91,17 +92,17 @@ export class LocalStorage extends FileStorage {
   }
 
   protected async readDetails(id: string): Promise<FileDetails> {
-    return this.#guarded(this.#reader.details(id));
+    return this.#reading(this.#reader.details(id));
   }
 
   protected openStream(details: FileDetails, options: StreamOptions): Readable {
     const openHandle: OpenHandle = async () => {
-      const { details: current, handle } = await this.#guarded(this.#reader.open(details.id));
+      const { details: current, handle } = await this.#reading(this.#reader.open(details.id));
       if (current.etag === details.etag) return { handle, release: () => handle.close() };
       await handle.close();
       throw new DepotError('CONFLICT', 'The file was replaced since it was looked up');
     };
-    return new ContentStream(openHandle, options);
+    return new ContentStream(openHandle, details.size, options);
   }
 
   /** The folder goes at once, by a rename; its content is removed after that, or by the sweep if we die before. */
@@ -111,7 +112,11 @@ export class LocalStorage extends FileStorage {
 
   protected async *listIds(options: ListOptions): AsyncIterable<string> {
     await this.#workplace.open();
-    yield* listIds(this.#layout.root, options);
+    try {
+      yield* listIds(this.#layout.root, options);
+    } catch (error) {
+      throw options.signal?.aborted ? error : files.toStorageError(error, this.#layout.root);
+    }
   }
 
   async #remove(id: string): Promise<void> {
@@ -125,6 +130,22 @@ export class LocalStorage extends FileStorage {
     }
   }
 
+  /** A file that is missing because the whole folder is gone was not deleted, and nobody must take it for that. */
+  async #reading<Result>(act: Promise<Result>): Promise<Result> {
+    try {
+      return await act;
+    } catch (error) {
+      if (isDepotError(error, 'FILE_NOT_FOUND')) await this.#guarded(this.#findFolder());
+      throw files.toStorageError(error, this.#layout.root);
+    }
+  }
+
+  /** Who reads at once after the start may come before the folder is made. */
+  async #findFolder(): Promise<void> {
+    const { root } = this.#layout;
+    await files.stat(root).catch(() => this.#workplace.open().then(() => files.stat(root)));
+  }
+
   async #guarded<Result>(act: Promise<Result>): Promise<Result> {
     try {
       return await act;
@@ -133,3 +154,6 @@ export class LocalStorage extends FileStorage {
     }
   }
 }
+
+/** Whoever has opened the file closes it. */
+async function leaveOpen(): Promise<void> {}

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { addAbortSignal, Readable } from 'node:stream';
 import type { StreamOptions } from '../../contract/stored-file.js';
+import { DepotError } from '../../errors.js';
 import * as files from './files.js';
 
 /** Bytes that a stream reads at once. */
@@ -52,18 +53,22 @@ export class ContentHandle {
 /** Opens a handle when the stream is first read, and says how to leave it. */
 export type OpenHandle = () => Promise<{ handle: ContentHandle; release: () => Promise<void> }>;
 
-/** Streams a part of a file through a handle that is opened late and released on every path. */
+/**
+ * Streams a part of a file through a handle that is opened late and released on every path. Fails with `STORAGE_FAILED`
+ * where the file on the disk is shorter than its details say: nobody may take that for the whole.
+ */
 export class ContentStream extends Readable {
   readonly #openHandle: OpenHandle;
   #opened: { handle: ContentHandle; release: () => Promise<void> } | undefined;
   #position: number;
   readonly #end: number;
 
-  constructor(openHandle: OpenHandle, { start = 0, end = Number.POSITIVE_INFINITY, signal }: StreamOptions) {
+  /** @param size bytes of the whole file */
+  constructor(openHandle: OpenHandle, size: number, { start = 0, end = size, signal }: StreamOptions) {
     super({ highWaterMark: STREAM_CHUNK });
     this.#openHandle = openHandle;
     this.#position = start;
-    this.#end = end;
+    this.#end = Math.min(end, size - 1);
     if (signal) addAbortSignal(signal, this);
   }
 
@@ -91,7 +96,8 @@ export class ContentStream extends Readable {
   async #readChunk(length: number): Promise<void> {
     const buffer = Buffer.allocUnsafeSlow(length);
     const bytesRead = (await this.#opened?.handle.read(buffer, length, this.#position)) ?? 0;
+    if (bytesRead === 0) throw new DepotError('STORAGE_FAILED', 'The content ended before its size');
     this.#position += bytesRead;
-    this.push(bytesRead === 0 ? null : buffer.subarray(0, bytesRead));
+    this.push(buffer.subarray(0, bytesRead));
   }
 }

@@ -27,10 +27,12 @@ export async function* listIds(
 async function lowestIds(root: string, prefix: string, after: string, limit: number, signal?: AbortSignal) {
   let ids: string[] = [];
   let highest: string | undefined;
-  for await (const { name } of await opendir(root, { bufferSize: 1024 })) {
+  for await (const entry of await opendir(root, { bufferSize: 1024 })) {
+    const { name } = entry;
     signal?.throwIfAborted();
     if (name <= after || (highest !== undefined && name > highest)) continue;
-    if (!name.startsWith(prefix) || !isFileId(name)) continue;
+    // Each of our files is a folder; what lies beside them belongs to others.
+    if (!name.startsWith(prefix) || !isFileId(name) || entry.isFile()) continue;
     ids.push(name);
     if (ids.length < limit * 2) continue;
     ids = ids.sort().slice(0, limit);
