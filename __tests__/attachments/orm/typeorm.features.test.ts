@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import {
+  ChildEntity,
   Column,
   DataSource,
   type DataSourceOptions,
@@ -12,6 +13,7 @@ import {
   EntitySchema,
   type EntityTarget,
   PrimaryGeneratedColumn,
+  TableInheritance,
 } from 'typeorm';
 import { attach } from '../../../lib/attachments/attachment.js';
 import { uploadedFile } from '../../../lib/attachments/field.js';
@@ -64,6 +66,31 @@ const THING = new EntitySchema<Record<string, unknown>>({
   columns: { id: { type: 'integer', primary: true }, photo: attachmentColumn() },
   relations: { box: { type: 'many-to-one', target: 'box', onDelete: 'CASCADE' } },
 });
+
+/** An entity, and one that extends it with a table of its own. */
+class Page {
+  id!: number;
+  scan!: Attachment | null;
+}
+class Cover extends Page {}
+for (const entity of [Page, Cover]) Entity()(entity);
+PrimaryGeneratedColumn()(Page.prototype, 'id');
+AttachmentColumn()(Page.prototype, 'scan');
+
+/** An entity, and a kind of it in the same table. */
+class Vehicle {
+  id!: number;
+  photo!: Attachment | null;
+}
+class Truck extends Vehicle {
+  load!: Attachment | null;
+}
+Entity()(Vehicle);
+TableInheritance({ column: { type: 'text', name: 'kind' } })(Vehicle);
+ChildEntity()(Truck);
+PrimaryGeneratedColumn()(Vehicle.prototype, 'id');
+AttachmentColumn()(Vehicle.prototype, 'photo');
+AttachmentColumn()(Truck.prototype, 'load');
 
 /** More of them: `DEPOT_TEST_TRANSACTIONS=1000`. */
 const TRANSACTIONS = Number(process.env.DEPOT_TEST_TRANSACTIONS ?? 150);
@@ -251,6 +278,44 @@ describe('what TypeORM writes', () => {
     await documents.upsert({ id: 1, name: 'renamed' }, ['id']);
     const [document] = await documents.find();
     expect([document?.name, document?.content?.size]).toEqual(['renamed', 1]);
+  });
+});
+
+describe('an entity that extends another', () => {
+  test('in a table of its own, has its files once', async () => {
+    const covers = (await open([Page, Cover])).getRepository(Cover);
+    const cover = await covers.save({ scan: attach('old') });
+    expect(await files()).toEqual([cover.scan?.path]);
+    cover.scan = attach('new');
+    await covers.save(cover);
+    expect(await files()).toEqual([cover.scan.path]);
+    await covers.delete(cover.id);
+    expect(await files()).toEqual([]);
+  });
+
+  test('in the same table, has its files once, and they go with the row, whatever it is taken for', async () => {
+    const dataSource = await open([Vehicle, Truck]);
+    const trucks = dataSource.getRepository(Truck);
+    const truck = await trucks.save({ photo: attach('old'), load: attach('sand') });
+    truck.photo = attach('new');
+    await trucks.save(truck);
+    expect(await files()).toEqual([truck.photo.path, truck.load?.path].sort());
+    await dataSource.getRepository(Vehicle).delete(truck.id);
+    expect(await files()).toEqual([]);
+  });
+});
+
+describe('a read', () => {
+  test('does not disturb a save that is under way on the same connection', async () => {
+    const documents = await openDocuments();
+    const slow = async function* () {
+      yield Buffer.from('one, ');
+      await documents.find();
+      yield Buffer.from('two');
+    };
+    const { content } = await documents.save({ content: attach(Readable.from(slow())) });
+    expect((await content.buffer()).toString()).toBe('one, two');
+    expect(await files()).toEqual([content.path]);
   });
 });
 
@@ -442,6 +507,21 @@ await describeWith('TypeORM with PostgreSQL', [startPostgresServer], (server) =>
     expect(
       await dataSource.query('SELECT * FROM depot_intents WHERE state IN ($1, $2)', ['upload', 'delete']),
     ).toEqual([]);
+  });
+
+  test('a commit that is done after the driver has given up waiting keeps its files', async () => {
+    const dataSource = await openItems({ extra: { query_timeout: 400 } });
+    await dataSource.query(
+      'CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.6); RETURN NULL; END $$',
+    );
+    await dataSource.query(
+      'CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON item DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait()',
+    );
+    const act = dataSource.transaction((manager) => manager.save(Item, { photo: attach('x') }));
+    await expect(act).rejects.toThrow('timeout');
+    await opened[0]?.attachments.idle();
+    const [item] = await dataSource.getRepository(Item).find();
+    expect(await files()).toEqual([item?.photo?.path]);
   });
 
   test('transactions that hold all connections do not wait for one more', async () => {

@@ -37,6 +37,9 @@ export class Following {
   readonly #fresh = new WeakMap<Attachment, Change>();
 
   readonly #deleting = new WeakSet<QueryRunner>();
+  readonly #watched = new WeakSet<QueryRunner>();
+  /** Those whose COMMIT has failed, and may have been done nevertheless. */
+  readonly #inDoubt = new WeakSet<QueryRunner>();
 
   constructor(dataSource: DataSource, attachments: Attachments<SqlExecutor>, fields: FieldMap) {
     this.fields = fields;
@@ -128,23 +131,31 @@ export class Following {
     if (open) return open;
     const changes = new Changes(this.#attachments.begin(executorOf(queryRunner)));
     this.#transactions.set(queryRunner, changes);
-    this.#watchRelease(queryRunner, changes);
+    this.#watchRelease(queryRunner);
     return changes;
   }
 
-  /** A connection that is lost ends a transaction without a word. */
-  #watchRelease(queryRunner: QueryRunner, changes: Changes): void {
-    const release = queryRunner.release;
+  /**
+   * A connection that is lost ends a transaction without a word. The one that there is to SQLite is everybody's: whoever
+   * has read something gives it back, and it goes on.
+   */
+  #watchRelease(queryRunner: QueryRunner): void {
+    if (this.#watched.has(queryRunner)) return;
+    this.#watched.add(queryRunner);
+    const release = queryRunner.release.bind(queryRunner);
     queryRunner.release = async () => {
-      queryRunner.release = release;
-      if (this.#transactions.get(queryRunner) === changes) await this.#settle(queryRunner, 'unknown');
-      await release.call(queryRunner);
+      try {
+        await release();
+      } finally {
+        if (queryRunner.isReleased) await this.#settle(queryRunner, 'unknown');
+      }
     };
   }
 
   async #settle(queryRunner: QueryRunner, outcome: 'committed' | 'rolledBack' | 'unknown'): Promise<void> {
     const changes = this.#transactions.get(queryRunner);
     this.#transactions.delete(queryRunner);
+    this.#inDoubt.delete(queryRunner);
     await changes?.unit.settle(outcome);
   }
 
@@ -169,15 +180,20 @@ export class Following {
       );
   }
 
-  /** One for each entity: TypeORM computes anew what has changed where somebody has listened. */
+  /**
+   * One for each entity: TypeORM computes anew what has changed where somebody has listened. Who listens to a class is
+   * told of those that extend it too, which have one of their own.
+   */
   #entitySubscribers({ entityMetadatas }: DataSource): EntitySubscriberInterface[] {
     const withFields = entityMetadatas.filter((metadata) => this.fields.of(metadata).length > 0);
     return withFields.map(({ target }) => ({
       listenTo: () => target,
       beforeInsert: async ({ queryRunner, metadata, entity }) => {
-        if (entity) await this.store(queryRunner, metadata, [entity]);
+        if (entity && metadata.target === target) await this.store(queryRunner, metadata, [entity]);
       },
-      beforeUpdate: (event) => this.#update(event),
+      beforeUpdate: async (event) => {
+        if (event.metadata.target === target) await this.#update(event);
+      },
     }));
   }
 
@@ -194,18 +210,28 @@ export class Following {
           );
       },
       // After a failed statement, PostgreSQL answers COMMIT with a rollback, which looks like success.
-      afterQuery: async ({ queryRunner, success, error }) => {
-        if (!success) await this.#transactions.get(queryRunner)?.fail(error);
+      afterQuery: async ({ queryRunner, query, success, error }) => {
+        if (success) return;
+        if (query === 'COMMIT' && !isRefusal(queryRunner, error)) this.#inDoubt.add(queryRunner);
+        await this.#transactions.get(queryRunner)?.fail(error);
       },
       afterTransactionCommit: async ({ queryRunner }) => {
         if (!queryRunner.isTransactionActive) await this.#settle(queryRunner, 'committed');
       },
       afterTransactionRollback: async ({ queryRunner }) => {
         if (queryRunner.isTransactionActive) this.#transactions.get(queryRunner)?.unit.rolledBackInPart();
-        else await this.#settle(queryRunner, 'rolledBack');
+        else await this.#settle(queryRunner, this.#inDoubt.has(queryRunner) ? 'unknown' : 'rolledBack');
       },
     };
   }
+}
+
+/**
+ * Whether the database has said that it did not do a statement. Otherwise it may be done after the driver has given up
+ * waiting for it, and a ROLLBACK that comes then is answered with success.
+ */
+function isRefusal({ dataSource }: QueryRunner, error: unknown): boolean {
+  return dataSource.options.type !== 'postgres' || Object(error).severity === 'ERROR';
 }
 
 /** Waits for all, so that nothing is under way any more when one has failed. */
