@@ -196,6 +196,26 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       await expectExact(0);
     });
 
+    test('lose what is pulled out of a list', async () => {
+      const Product = productModel();
+      const pictures = ['one', 'two', 'three', 'four'].map((text) => attach(bytes(text)));
+      const product = await Product.create({ name: 'lamp', pictures });
+      product.pictures.pull(product.pictures[0]);
+      await product.save();
+      expect(product.pictures).toHaveLength(3);
+      await expectExact(3);
+      const [, , four] = (await Product.findById(product.id).orFail()).pictures;
+      await Product.updateOne({ _id: product.id }, { $pull: { pictures: four } });
+      await expectExact(2);
+      const found = await Product.findById(product.id).orFail();
+      await Product.updateOne({ _id: product.id }, { $pullAll: { pictures: [found.pictures[1]] } });
+      await expectExact(1);
+      const { pictures: left } = await Product.findById(product.id).orFail();
+      expect(String(await left[0]?.buffer())).toBe('two');
+      await Product.updateOne({ name: 'none' }, { $pull: { pictures: left[0] } });
+      await expectExact(1);
+    });
+
     test('share nothing with another row, whatever they are given', async () => {
       const Product = productModel();
       const content = attach(bytes('photo'));
@@ -534,6 +554,29 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       session.startTransaction();
       await Product.deleteMany({}, { session });
       await session.endSession();
+      await expectExact(2);
+    });
+
+    test('whose commit is not answered keep their files, though an abort is tried after it', async () => {
+      const Product = productModel();
+      await Product.init();
+      const session = await connection.startSession();
+      const send = session.commitTransaction.bind(session);
+      session.commitTransaction = async () => {
+        await send();
+        const lost = new mongoose.mongo.MongoNetworkError('The answer is lost');
+        lost.addErrorLabel('UnknownTransactionCommitResult');
+        throw lost;
+      };
+      try {
+        session.startTransaction();
+        await Product.create([{ name: 'a', photo: attach(bytes('1')) }], { session });
+        await session.commitTransaction();
+      } catch {
+        await expect(session.abortTransaction()).rejects.toThrow('after calling commitTransaction');
+      } finally {
+        await session.endSession();
+      }
       await expectExact(2);
     });
   });

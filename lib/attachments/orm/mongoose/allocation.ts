@@ -41,6 +41,7 @@ export class Allocation {
 
   #updated(update: Changes, row: AttachedRow): Changes {
     const operators = Object.entries(update).map(([operator, changes]) => {
+      if (COMPARING.includes(operator)) return [operator, compared(changes)];
       const isSet = operator === '$set' && isChanges(changes);
       return [operator, isSet ? this.#written(changes, row) : this.#placed(changes, new Map())];
     });
@@ -75,6 +76,14 @@ export class Allocation {
     this.copies.push(copy);
     return copy;
   }
+}
+
+/** Operators that write no value, but take out what is equal to it. */
+const COMPARING: readonly string[] = ['$pull', '$pullAll'];
+
+/** With what rows have in the place of stored attachments. */
+function compared(changes: unknown): unknown {
+  return exchanged(changes, (attachment) => sourceOf(attachment)?.data ?? attachment);
 }
 
 /** What a row has where an operation writes values; nothing where it does more than that with attachments. */

@@ -84,7 +84,7 @@ export class Sessions {
       start(options);
     };
     session.commitTransaction = (options) => this.#commit(session, () => commit(options), abort);
-    session.abortTransaction = (options) => abort(options).finally(() => this.#end(session, 'rolledBack'));
+    session.abortTransaction = (options) => this.#abort(session, () => abort(options));
     session.once('ended', () => void this.#end(session, 'unknown'));
   }
 
@@ -103,6 +103,16 @@ export class Sessions {
       throw error;
     }
     await this.#end(session, 'committed');
+  }
+
+  /** What was sent to be committed cannot be undone any more, and the driver says so: how it ended is asked in the end. */
+  async #abort(session: ClientSession, abort: () => Promise<void>): Promise<void> {
+    const isOpen = session.inTransaction();
+    try {
+      await abort();
+    } finally {
+      if (isOpen) await this.#end(session, 'rolledBack');
+    }
   }
 
   async #record(session: ClientSession, abort: () => Promise<void>): Promise<void> {
