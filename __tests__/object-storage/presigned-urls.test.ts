@@ -15,8 +15,9 @@ const FILE: FileDetails = {
 describe('URLs that a backend signs', () => {
   let signed: number;
   let urls: PresignedUrls;
-  const sign: SignUrl = async ({ id }, { disposition, expiresIn, signedAt }) =>
-    `${id} ${disposition} ${expiresIn} ${signedAt.toISOString()} ${++signed}`;
+  const sign: SignUrl = async ({ id }, { disposition, expiresIn, signedAt }) => ({
+    url: `${id} ${disposition} ${expiresIn} ${signedAt.toISOString()} ${++signed}`,
+  });
 
   beforeEach(() => {
     signed = 0;
@@ -34,6 +35,16 @@ describe('URLs that a backend signs', () => {
     expect(await urls.get(FILE, {})).toBe(url);
     jest.setSystemTime(Date.parse('2026-01-01T00:30:00Z'));
     expect(await urls.get(FILE, {})).toBe('id inline 3600 2026-01-01T00:30:00.000Z 2');
+  });
+
+  test('are signed anew when there is a better one, and not before', async () => {
+    const freshUntil = Date.parse('2026-01-01T00:12:00Z');
+    const ending = new PresignedUrls(async (...given) => ({ ...(await sign(...given)), freshUntil }));
+    const url = await ending.get(FILE, {});
+    jest.setSystemTime(freshUntil - 1);
+    expect(await ending.get(FILE, {})).toBe(url);
+    jest.setSystemTime(freshUntil);
+    expect(await ending.get(FILE, {})).toMatch(/T00:00:00.000Z 2$/);
   });
 
   test('are others for what is another file, or another use of it', async () => {

@@ -400,6 +400,42 @@ await describeWith('Objects of S3', [startS3Server], (server) => {
       await expect(storage.url(id, { expiresIn })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
     });
 
+    test('are signed with credentials that outlive them, and anew where there are none', async () => {
+      const { storage, prefix } = open();
+      const file = await storage.get(await storage.create('x'));
+      const lives = [600, 3600, 600, 600, 600];
+      const credentials = jest.fn(async () => {
+        const expiration = new Date(Date.now() + (lives.shift() ?? 0) * 1000);
+        return { ...server.credentials, accessKeyId: `key${lives.length}`, expiration };
+      });
+      const signing = open({ prefix, createBucket: false, credentials }).storage;
+      const keyOf = async () =>
+        /^key\d/.exec(new URL(await signing.url(file)).searchParams.get('X-Amz-Credential') ?? '')?.[0];
+      const now = Date.now() - (Date.now() % 1_800_000);
+      const clock = jest.spyOn(Date, 'now');
+      const at = (minutes: number) => clock.mockReturnValue(now + minutes * 60_000);
+      at(29);
+      expect([await keyOf(), await keyOf()]).toEqual(['key3', 'key3']);
+      at(31);
+      expect([await keyOf(), await keyOf()]).toEqual(['key2', 'key2']);
+      expect(credentials).toHaveBeenCalledTimes(3);
+      at(37);
+      expect(await keyOf()).toBe('key0');
+      clock.mockRestore();
+    });
+
+    test('are signed by the clock of S3 where ours is wrong', async () => {
+      const { storage, prefix } = open();
+      const file = await storage.get(await storage.create('x'));
+      const wrong = open({ prefix, createBucket: false }).storage;
+      const wrongNow = Date.now() - 5_400_000;
+      const clock = jest.spyOn(Date, 'now').mockReturnValue(wrongNow);
+      await wrong.check();
+      const url = await wrong.url(file);
+      clock.mockRestore();
+      expect((await fetch(url)).status).toBe(200);
+    });
+
     test('are public where files are', async () => {
       const { storage, prefix } = open({ publicUrl: 'https://cdn.example/files/' });
       const file = await storage.get(await storage.create('x'));

@@ -21,8 +21,14 @@ export interface UrlRequest {
   readonly signedAt: Date;
 }
 
+export interface SignedUrl {
+  readonly url: string;
+  /** When there will be a better one: what signed it has an end of its own. Milliseconds since the epoch. */
+  readonly freshUntil?: number | undefined;
+}
+
 /** Makes the URL of a file. */
-export type SignUrl = (file: FileDetails, request: UrlRequest) => Promise<string>;
+export type SignUrl = (file: FileDetails, request: UrlRequest) => Promise<SignedUrl>;
 
 /**
  * URLs that a backend signs. They are signed for the beginning of a stretch of time, half as long as they work: within
@@ -30,7 +36,7 @@ export type SignUrl = (file: FileDetails, request: UrlRequest) => Promise<string
  */
 export class PresignedUrls {
   readonly #sign: SignUrl;
-  readonly #kept = new Recent<string>(MAX_KEPT);
+  readonly #kept = new Recent<SignedUrl>(MAX_KEPT);
 
   constructor(sign: SignUrl) {
     this.#sign = sign;
@@ -45,7 +51,11 @@ export class PresignedUrls {
     const start = now - (now % stretch);
     const question = JSON.stringify([file.id, file.filename, file.contentType, disposition, expiresIn]);
     const request = { disposition, expiresIn, signedAt: new Date(start) };
-    return this.#kept.get(question, start + stretch, () => this.#sign(file, request));
+    const find = () => this.#kept.get(question, start + stretch, () => this.#sign(file, request));
+    const { url, freshUntil = Number.POSITIVE_INFINITY } = await find();
+    if (now < freshUntil) return url;
+    this.#kept.forget(question);
+    return (await find()).url;
   }
 }
 

@@ -22,7 +22,7 @@ export function urlSigner(bucket: GCSBucket): SignUrl {
       });
     try {
       const [url] = await withinTime(signing, connectTimeout + idleTimeout);
-      return url;
+      return { url };
     } catch (error) {
       throw toSigningError(error, bucket.place);
     }
