@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readCodeBlocks } from './code-blocks.js';
+import { type CodeBlock, readCodeBlocks } from './code-blocks.js';
 import { ROOT } from './consumer-project.js';
 
 /** Where packages are found as the tests find them. */
@@ -16,15 +16,36 @@ export async function runFirstBlock<Exports>(
   document: string,
   replacements: Readonly<Record<string, string>> = {},
 ): Promise<Exports> {
-  const block = (await readCodeBlocks()).find(({ place }) => place.startsWith(`${document}:`));
-  let code = block?.code ?? '';
+  const [block] = await blocksOf(document);
+  return runCode(block?.code ?? '', document, replacements);
+}
+
+/** Runs all the code in a document as one program, in the order in which people read, and gives what it exports. */
+export async function runAllBlocks<Exports>(
+  document: string,
+  replacements: Readonly<Record<string, string>> = {},
+): Promise<Exports> {
+  const blocks = await blocksOf(document);
+  return runCode(blocks.map(({ code }) => code).join('\n'), document, replacements);
+}
+
+async function blocksOf(document: string): Promise<CodeBlock[]> {
+  return (await readCodeBlocks()).filter(({ place }) => place.startsWith(`${document}:`));
+}
+
+async function runCode<Exports>(
+  code: string,
+  document: string,
+  replacements: Readonly<Record<string, string>>,
+): Promise<Exports> {
+  let changed = code;
   for (const [text, other] of Object.entries(replacements)) {
-    if (!code.includes(text)) throw new Error(`${document} says nothing of ${text}`);
-    code = code.replaceAll(text, other);
+    if (!changed.includes(text)) throw new Error(`${document} says nothing of ${text}`);
+    changed = changed.replaceAll(text, other);
   }
   const file = join(FOLDER, `${randomUUID()}.ts`);
   await mkdir(FOLDER, { recursive: true });
-  await writeFile(file, code);
+  await writeFile(file, changed);
   try {
     return await import(file);
   } finally {
