@@ -253,6 +253,54 @@ await describeWith('S3 and its faults', [startS3Server], (server) => {
     }
   });
 
+  describe('a server that knows a completed upload no more, where its answer was lost', () => {
+    const noSuchUpload = () => {
+      const $metadata = { httpStatusCode: 404 };
+      throw Object.assign(new Error('It may have been completed'), { name: 'NoSuchUpload', $metadata });
+    };
+
+    test.each([true, false])('the file is there, with its digest (expected: %s)', async (isExpected) => {
+      const storage = open({ client: clientWith({ CompleteMultipartUploadCommand: noSuchUpload }) });
+      const staged = await storage.stage(inChunks(LARGE), isExpected ? { expected: {} } : {});
+      const file = await storage.get(await staged.commit());
+      expect(file.sha256).toBe(staged.sha256);
+      expect((await file.buffer()).equals(LARGE)).toBe(true);
+      expect(await bucket.leftovers(storage.prefix)).toEqual([]);
+    });
+
+    test('the digest is not given to what another one has put in its place', async () => {
+      let isReplaced = false;
+      const replace = async () => {
+        if (isReplaced) return;
+        isReplaced = true;
+        const object = { Bucket: bucket.name, Key: `${storage.prefix}id` };
+        await bucket.client.send(new sdk.PutObjectCommand({ ...object, Body: 'other' }));
+      };
+      const after = { CompleteMultipartUploadCommand: noSuchUpload, HeadObjectCommand: replace };
+      const storage = open({ client: clientWith(after) });
+      await storage.create(inChunks(LARGE), { id: 'id' });
+      const file = await storage.get('id');
+      expect(await file.text()).toBe('other');
+      expect(file.sha256).toBeUndefined();
+    });
+  });
+
+  /** A client of which something becomes after its requests, by the names of their commands. */
+  function clientWith(after: Readonly<Record<string, () => unknown>>): sdk.S3Client {
+    const { endpoint, region, credentials } = server;
+    const client = new sdk.S3Client({ endpoint, region, credentials, forcePathStyle: true });
+    client.middlewareStack.add(
+      (next, { commandName = '' }) =>
+        async (args) => {
+          const result = await next(args);
+          await after[commandName]?.();
+          return result;
+        },
+      { step: 'initialize' },
+    );
+    return client;
+  }
+
   test('a server that is started again is found again', async () => {
     if (!server.isOwn) return;
     const storage = open({});

@@ -1,8 +1,10 @@
 import type { NewFileDetails } from '../../contract/storage.js';
 import type { Publication } from '../../object-storage/conditional-write.js';
+import { revisionOf } from '../../object-storage/object-metadata.js';
 import type { RequestBody } from './body.js';
 import type { S3Bucket } from './bucket.js';
 import { copyObject } from './copy-object.js';
+import { nameOf } from './errors.js';
 import type { MultipartUpload } from './multipart-upload.js';
 import { conditionOf, type WriteParameters } from './parameters.js';
 
@@ -57,11 +59,24 @@ export class DirectUpload implements Publication {
 
   /** Adds the digest. The file is whole without it: a failure is no reason to fail. */
   async settle(): Promise<void> {
+    await this.#addDigest().catch(ignore);
+  }
+
+  /** To our own object, never to one that has come in its place. */
+  async #addDigest(): Promise<void> {
     const { bucket, details, parameters } = this.#target;
     const { key } = this.#upload;
-    const source = { key, size: details.size, etag: this.#etag };
-    const condition = this.#etag === undefined ? {} : conditionOf(bucket.settings, this.#etag);
-    await copyObject(bucket, source, key, parameters, condition).catch(ignore);
+    const etag = this.#etag ?? (await this.#findEtag());
+    if (etag === undefined) return;
+    const source = { key, size: details.size, etag };
+    await copyObject(bucket, source, key, parameters, conditionOf(bucket.settings, etag));
+  }
+
+  /** Where the answer was lost that told it. */
+  async #findEtag(): Promise<string | undefined> {
+    const { bucket, parameters } = this.#target;
+    const { ETag, Metadata = {} } = (await bucket.head(this.#upload.key)) ?? {};
+    return revisionOf(Metadata) === revisionOf(parameters.Metadata) ? ETag : undefined;
   }
 
   discard(): Promise<void> {
@@ -83,7 +98,7 @@ export class StagedUpload implements Publication {
 
   async write(etag: string | undefined): Promise<void> {
     const { bucket, details, parameters } = this.#target;
-    this.#completion ??= this.#upload.complete({});
+    this.#completion ??= this.#upload.complete({}).catch(unlessRepeated);
     await this.#completion;
     const source = { key: this.#upload.key, size: details.size };
     await copyObject(bucket, source, bucket.key(details.id), parameters, conditionOf(bucket.settings, etag));
@@ -102,6 +117,11 @@ export class StagedUpload implements Publication {
         () => this.#upload.abort(),
       );
   }
+}
+
+/** The server knows the upload no more: nobody else can have completed it, and its object is there. Copying it will tell. */
+function unlessRepeated(error: unknown): void {
+  if (nameOf(error) !== 'NoSuchUpload') throw error;
 }
 
 function ignore(): void {}
