@@ -151,6 +151,17 @@ describe('the journal', () => {
     expect(await files()).toEqual([]);
     expect(await standingIds(inner)).toEqual([]);
   });
+
+  test('that cannot record leaves nothing of it, should the transaction be committed nevertheless', async () => {
+    const record = () => Promise.reject(new Error('full'));
+    const all = attachments({ journal: journal({ record }) });
+    const open = transaction();
+    const unit = all.begin(open);
+    await expect(unit.store(field(), attach('x'))).rejects.toThrow('full');
+    open.commit();
+    await unit.settle('committed');
+    expect(await files()).toEqual([]);
+  });
 });
 
 describe('a unit of work', () => {

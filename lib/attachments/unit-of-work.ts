@@ -189,7 +189,14 @@ export class UnitOfWork<Transaction> {
     const condemn = old.map(({ files }) => this.#desk.newIntent('delete', files));
     this.#uploads.push(...keep);
     this.#deletions.push(...condemn);
-    if (keep.length + condemn.length > 0) await this.#records.add({ keep, condemn });
+    if (keep.length + condemn.length === 0) return;
+    try {
+      await this.#records.add({ keep, condemn });
+    } catch (error) {
+      // The transaction may be committed nevertheless, without that.
+      this.rolledBackInPart();
+      throw error;
+    }
   }
 
   /** Without a transaction, the rows will tell whether the statement was done, should nobody else be able to. */
