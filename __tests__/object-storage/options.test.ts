@@ -21,6 +21,7 @@ describe('options of a bucket', () => {
   test.each([
     {},
     { prefix: 'ž'.repeat(448) },
+    { prefix: 'a//.b/..c/d./e..' },
     { publicUrl: 'https://cdn.example/files/' },
     { idleTimeout: 1 },
   ])('may be %j', (options) => {
@@ -34,6 +35,9 @@ describe('options of a bucket', () => {
     { prefix: 'a\rb' },
     { prefix: 'a\0b' },
     { prefix: 'ž'.repeat(449) },
+    { prefix: './a/' },
+    { prefix: '../' },
+    { prefix: 'a/../b/' },
     { policy: 'public' },
     { serve: 'never' },
     { publicUrl: 'ftp://cdn.example' },

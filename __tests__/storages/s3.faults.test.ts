@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import * as sdk from '@aws-sdk/client-s3';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import type { DepotErrorCode } from '../../lib/errors.js';
@@ -251,6 +254,39 @@ await describeWith('S3 and its faults', [startS3Server], (server) => {
     async function bucketPut(Key: string, Body: Buffer): Promise<void> {
       await bucket.client.send(new sdk.PutObjectCommand({ Bucket: bucket.name, Key, Body }));
     }
+  });
+
+  describe('a server unlike that of Amazon', () => {
+    /** A storage of a server that answers all requests alike. */
+    async function answering(status: number, code: string) {
+      const body = `<Error><Code>${code}</Code><Message>So it is.</Message></Error>`;
+      const odd = createServer((_req, res) => {
+        res.writeHead(status, { 'content-type': 'application/xml' }).end(body);
+      });
+      await once(odd.listen(0, '127.0.0.1'), 'listening');
+      const { port } = odd.address() as AddressInfo;
+      const storage = open({ endpoint: `http://127.0.0.1:${port}`, createBucket: false, ...IMPATIENT });
+      const close = () => {
+        odd.closeAllConnections();
+        odd.close();
+      };
+      return { storage, close };
+    }
+
+    test('and says of a file to delete that it is missing', async () => {
+      const { storage, close } = await answering(404, 'NoSuchKey');
+      await expect(storage.delete('id')).resolves.toBeUndefined();
+      close();
+    });
+
+    test('and knows no conditions of writes', async () => {
+      const { storage, close } = await answering(501, 'NotImplemented');
+      await expect(storage.create('x')).rejects.toMatchObject({
+        code: 'STORAGE_FAILED',
+        message: expect.stringContaining('conditionalWrites: false'),
+      });
+      close();
+    });
   });
 
   describe('a server that knows a completed upload no more, where its answer was lost', () => {

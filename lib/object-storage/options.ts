@@ -57,7 +57,9 @@ export function withDefaults<Options extends object, Defaults extends Partial<Op
 export function checkSettings(settings: ObjectStorageSettings): void {
   const { bucket, prefix, policy, serve, publicUrl } = settings;
   require(typeof bucket === 'string' && bucket !== '', 'bucket must name a bucket');
-  require(isPrefix(prefix), 'prefix must be a text of at most 896 bytes that does not begin with "/"');
+  require(isPrefix(
+    prefix,
+  ), 'prefix must be a text of at most 896 bytes that does not begin with "/", without folders "." and ".."');
   require(policy === 'public-read' || policy === 'private', 'policy must be "public-read" or "private"');
   require(['auto', 'redirect', 'stream'].includes(serve), 'serve must be "auto", "redirect" or "stream"');
   checkUrls({ publicUrl });
@@ -91,8 +93,11 @@ function isHttpUrl(url: unknown): boolean {
   return typeof url === 'string' && /^https?:\/\//i.test(url) && URL.canParse(url);
 }
 
-/** Line breaks are in no name of Google's (https://cloud.google.com/storage/docs/objects#naming), nor survive in XML. */
+/**
+ * Line breaks are in no name of Google's (https://cloud.google.com/storage/docs/objects#naming), nor survive in XML. Browsers
+ * take the folders "." and ".." out of URLs (RFC 3986 section 5.2.4), which name other objects then.
+ */
 function isPrefix(prefix: unknown): boolean {
   if (typeof prefix !== 'string' || prefix.startsWith('/') || /[\0\r\n]/.test(prefix)) return false;
-  return Buffer.byteLength(prefix) <= MAX_PREFIX_BYTES;
+  return Buffer.byteLength(prefix) <= MAX_PREFIX_BYTES && !/(^|\/)\.\.?\//.test(prefix);
 }

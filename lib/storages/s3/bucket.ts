@@ -94,9 +94,14 @@ export class S3Bucket extends ObjectBucket<S3Settings, Connection> {
     await this.send((sdk) => new sdk.PutObjectCommand(object), { body }, isWriteRefused);
   }
 
+  /** Servers that are not Amazon's may say that there is no such object. */
   async delete(key: string): Promise<void> {
     const { bucket: Bucket } = this.settings;
-    await this.send((sdk) => new sdk.DeleteObjectCommand({ Bucket, Key: key }));
+    try {
+      await this.send((sdk) => new sdk.DeleteObjectCommand({ Bucket, Key: key }), {}, isObjectMissing);
+    } catch (error) {
+      if (!isObjectMissing(error)) throw error;
+    }
   }
 
   async check(): Promise<void> {

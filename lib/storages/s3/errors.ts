@@ -22,6 +22,10 @@ const NO_ACCESS_LISTS: Meaning = {
   code: 'STORAGE_ACCESS_DENIED',
   hint: 'the bucket takes no access control lists: use policy "private" with publicUrl, or enable them',
 };
+const NO_CONDITIONS: Meaning = {
+  code: 'STORAGE_FAILED',
+  hint: 'if the server knows no conditions of writes, it needs conditionalWrites: false',
+};
 const FULL: Meaning = { code: 'STORAGE_FULL', hint: 'the quota of the bucket or the server is used up' };
 
 /** By the code of the answer: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
@@ -41,6 +45,7 @@ const MEANINGS = new Map<string, Meaning>([
     (name) => [name, WRONG_REGION] as const,
   ),
   ['RequestTimeTooSkewed', CLOCK_SKEW],
+  ['NotImplemented', NO_CONDITIONS],
   ...['QuotaExceeded', 'XMinioStorageFull', 'InsufficientStorage', 'NoSpaceLeftOnDevice'].map(
     (name) => [name, FULL] as const,
   ),

@@ -75,8 +75,8 @@ export class DirectUpload implements Publication {
   /** Where the answer was lost that told it. */
   async #findEtag(): Promise<string | undefined> {
     const { bucket, parameters } = this.#target;
-    const { ETag, Metadata = {} } = (await bucket.head(this.#upload.key)) ?? {};
-    return revisionOf(Metadata) === revisionOf(parameters.Metadata) ? ETag : undefined;
+    const { ETag, Metadata } = (await bucket.head(this.#upload.key)) ?? {};
+    return revisionOf(Metadata ?? {}) === revisionOf(parameters.Metadata ?? {}) ? ETag : undefined;
   }
 
   discard(): Promise<void> {
