@@ -408,6 +408,14 @@ describe('recover', () => {
     expect(await standingIds(inner)).toEqual(['1']);
   });
 
+  test('of a depot leaves out what is closed', async () => {
+    const all = attachments();
+    await all.close();
+    calls = [];
+    expect(await depot.recover()).toEqual({ intents: 0, deleted: [], failed: [] });
+    expect(calls).toEqual([]);
+  });
+
   test('goes through many', async () => {
     const intents = Array.from({ length: 250 }, (_intent, index) => ({
       ...{ id: `${index}`, state: 'delete' as const, paths: [`default/file-${index}`] },

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { parseFilePath } from '../contract/file-path.js';
-import type { Recoverable, Recovery } from '../contract/recovery.js';
+import { type Recoverable, type Recovery, totalRecovery } from '../contract/recovery.js';
 import type { StorageDirectory } from '../contract/storage-directory.js';
 import { Batches } from '../internal/batches.js';
 import { FOREIGN_OWNER_PATIENCE, ownerName } from '../internal/owner.js';
@@ -46,11 +46,14 @@ const DELETIONS_AT_ONCE = 16;
 export class Attachments<Transaction> implements Recoverable {
   readonly depot: StorageDirectory;
   readonly #desk: Desk<Transaction>;
+  #isClosed = false;
 
   constructor(options: AttachmentsOptions<Transaction>) {
     this.depot = options.depot;
     this.#desk = new Desk(options);
-    this.depot.addRecoverable?.(this);
+    // The depot may outlive the database.
+    const recover = async () => (this.#isClosed ? totalRecovery([]) : this.recover());
+    this.depot.addRecoverable?.({ recover });
   }
 
   /**
@@ -91,6 +94,7 @@ export class Attachments<Transaction> implements Recoverable {
 
   /** Waits for what is done in the background, and releases what the journal holds. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.idle();
     await this.#desk.journal.close();
   }

@@ -449,6 +449,20 @@ describe('useAttachments', () => {
     await expect(useAttachments(dataSource, { depot })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
   });
 
+  test('is called again when the data source is initialized again', async () => {
+    const dataSource = await open([Document]);
+    for (const text of ['x', 'y']) {
+      await dataSource.getRepository(Document).save({ id: 1, content: attach(text) });
+      await opened[0]?.attachments.close();
+      await dataSource.destroy();
+      await dataSource.initialize();
+      opened = [{ dataSource, attachments: await useAttachments(dataSource, { depot }) }];
+    }
+    const [document] = await dataSource.getRepository(Document).find();
+    expect((await document?.content?.buffer())?.toString()).toBe('y');
+    expect(await files()).toEqual([document?.content?.path]);
+  });
+
   test('refuses databases without a journal', async () => {
     const dataSource = { options: { type: 'mysql' }, subscribers: [] } as never;
     await expect(useAttachments(dataSource, { depot })).rejects.toMatchObject({ code: 'INVALID_OPTION' });

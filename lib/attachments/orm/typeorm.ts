@@ -48,8 +48,12 @@ export async function useAttachments(
   dataSource: DataSource,
   options: TypeOrmAttachmentOptions,
 ): Promise<TypeOrmAttachments> {
-  if (followingOf(dataSource))
-    throw new DepotError('INVALID_OPTION', 'The attachments of this data source are followed already');
+  const earlier = followingOf(dataSource);
+  if (earlier && !earlier.isClosed)
+    throw new DepotError(
+      'INVALID_OPTION',
+      'The attachments of this data source are followed already: close them first',
+    );
   const ends = new TransactionEnds(dataSource);
   const outside = await connectOutside(dataSource, () => ends.next());
   const journal = options.journal?.(outside) ?? journalOf(dataSource, outside, options);
@@ -59,11 +63,15 @@ export async function useAttachments(
   // Not within the first transaction, which the only connection of SQLite would have to wait for.
   await attachments.prepare();
   registerBuilders();
-  new Following(dataSource, attachments, fields);
+  earlier?.unsubscribe();
+  const following = new Following(dataSource, attachments, fields);
   return {
     recover: () => attachments.recover(),
     idle: () => attachments.idle(),
-    close: () => attachments.close().finally(() => outside.close()),
+    async close() {
+      following.isClosed = true;
+      await attachments.close().finally(() => outside.close());
+    },
   };
 }
 

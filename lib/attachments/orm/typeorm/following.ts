@@ -31,6 +31,10 @@ const ROLLBACK = /^\s*ROLLBACK\b/i;
 /** Files follow the transactions of one data source. */
 export class Following {
   readonly fields: FieldMap;
+  /** Whether another may take its place. */
+  isClosed = false;
+  readonly #dataSource: DataSource;
+  readonly #subscribers: readonly EntitySubscriberInterface[];
   readonly #attachments: Attachments<SqlExecutor>;
   readonly #transactions = new WeakMap<QueryRunner, Changes>();
   /** What was stored for an entity, and will be in a statement that comes: it has nothing to store any more. */
@@ -45,7 +49,16 @@ export class Following {
     this.fields = fields;
     this.#attachments = attachments;
     FOLLOWING.set(dataSource, this);
-    dataSource.subscribers.push(this.#transactionSubscriber(), ...this.#entitySubscribers(dataSource));
+    this.#dataSource = dataSource;
+    this.#subscribers = [this.#transactionSubscriber(), ...this.#entitySubscribers(dataSource)];
+    dataSource.subscribers.push(...this.#subscribers);
+  }
+
+  /** Leaves the data source to another. */
+  unsubscribe(): void {
+    const { subscribers } = this.#dataSource;
+    const others = subscribers.filter((subscriber) => !this.#subscribers.includes(subscriber));
+    subscribers.splice(0, subscribers.length, ...others);
   }
 
   /** Stores what new rows are given, in the entities or sets of values that they are made of. */
