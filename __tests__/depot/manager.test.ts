@@ -28,6 +28,20 @@ describe('storages by name', () => {
     expect(depot.names()).toEqual(['options', 'url', 'own']);
   });
 
+  test.each<[given: unknown, settings: object]>([
+    [undefined, {}],
+    [null, {}],
+    [7, {}],
+    [[], {}],
+    ['x', {}],
+    [new MemoryStorage(), { privat: true }],
+    [new MemoryStorage(), { private: 'yes' }],
+  ])('%j, %j is no storage', (given, settings) => {
+    const depot = new DepotManager({ signing: { keys: ['k'.repeat(32)] } });
+    expect(() => depot.configure('a', given as MemoryStorage, settings)).toThrow(error('INVALID_OPTION'));
+    expect(depot.names()).toEqual([]);
+  });
+
   test('a name is configured once', () => {
     const depot = configured('a', 'b');
     depot.alias('alias', 'a');

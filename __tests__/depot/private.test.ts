@@ -228,6 +228,9 @@ describe('URLs that are not to expire', () => {
     [{ expiresIn: 1e300 }],
     [{ expiresIn: '60' }],
     [{ disposition: 'form-data' }],
+    [{ expires: 60 }],
+    [{ variant: 'thumbnail' }],
+    ['attachment'],
   ])('%j fails', (options) => {
     expect(() => new DepotManager(SIGNING).urlFor('files/a', options as FileUrlOptions)).toThrow(
       error('INVALID_OPTION'),

@@ -50,6 +50,7 @@ test.each([
   ['/files', '/files'],
   ['/files/', '/files'],
   ['/a/b-c/d.e', '/a/b-c/d.e'],
+  ['/a%20b/~c', '/a%20b/~c'],
 ])('mountpoint %s', (given, checked) => {
   expect(checkedOptions({ mountpoint: given }).mountpoint).toBe(checked);
 });
@@ -78,6 +79,15 @@ describe('refused', () => {
     { mountpoint: '/de pot' },
     { mountpoint: 'http://example.org/depot' },
     { mountpoint: 7 },
+    { mountpoint: '/žluť' },
+    { mountpoint: '/100%' },
+    { mountPoint: '/depot' },
+    { authorise: () => false },
+    '/depot',
+    null,
+    { fallthrough: 'no' },
+    { redirect: 0 },
+    { verify: 'true' },
     { cacheControl: 'public\r\nX-Evil: 1' },
     { cacheControl: true },
     { disposition: 'inline' },

@@ -174,6 +174,14 @@ export function openStorage(given: GivenOptions): ConfiguredStorage {
   return createStorage(name, [...BACKENDS[name].readUrl(parts), ...options]);
 }
 
+/**
+ * What is said of a storage that was made elsewhere.
+ * @throws DepotError `INVALID_OPTION`
+ */
+export function readSettings(given: GivenOptions): StorageSettings {
+  return readOptions(SETTINGS, given, 'A storage of your own');
+}
+
 function createStorage<Name extends BackendName>(name: Name, given: GivenOptions): ConfiguredStorage {
   const owner = `Backend "${name}"`;
   const isSetting = ([option]: GivenOptions[number]) => Object.hasOwn(SETTINGS, toCamelCase(option));

@@ -16,6 +16,7 @@ import {
 import type { StorageDirectory } from '../contract/storage-directory.js';
 import type { StoredFile } from '../contract/stored-file.js';
 import { DepotError } from '../errors.js';
+import { assertOptionNames } from '../internal/option-names.js';
 import { Signer } from '../internal/signature.js';
 import { checkedOptions, type ServeOptions } from '../serve/options.js';
 import { type ServeMiddleware, serveFiles } from '../serve/router.js';
@@ -24,8 +25,15 @@ import { type ErrorHandler, errorHandler } from '../upload/error-handler.js';
 import type { ReceiveOptions, UploadOptions } from '../upload/options.js';
 import { receiveFile } from '../upload/receive-file.js';
 import { type Uploader, uploadFiles } from '../upload/upload-files.js';
-import { type ConfiguredStorage, openStorage, type StorageOptions, type StorageSettings } from './config.js';
+import {
+  type ConfiguredStorage,
+  openStorage,
+  readSettings,
+  type StorageOptions,
+  type StorageSettings,
+} from './config.js';
 import { mountable } from './mountable.js';
+import type { GivenOptions } from './options.js';
 import { type FlatSettings, parseSettings } from './settings.js';
 
 export interface ManagerOptions {
@@ -46,6 +54,8 @@ export interface FileUrlOptions {
   /** A name for people, at the end of the URL; the file's own is that of a download. @default none */
   readonly filename?: string | undefined;
 }
+
+const URL_OPTIONS: readonly (keyof FileUrlOptions)[] = ['expiresIn', 'disposition', 'filename'];
 
 /** Seconds in which the URL of a file of a private storage stays the same, and at least works, if nobody says how long. */
 const URL_STRETCH = 1800;
@@ -225,6 +235,7 @@ export class DepotManager implements StorageDirectory {
    */
   urlFor(path: string, options: FileUrlOptions = {}): string {
     const { storageName, id } = parseFilePath(path);
+    assertOptionNames(options, URL_OPTIONS, 'urlFor');
     const { filename, download, expires } = checkedUrlOptions(options, Date.now());
     const name = filename === undefined ? '' : `/${encodeURIComponent(filename)}`;
     const url = `${this.#baseUrl()}/${storageName}/${id}${name}`;
@@ -352,10 +363,19 @@ function toStorage(
   storage: (StorageOptions & StorageSettings) | FileStorage | string,
   settings: StorageSettings,
 ): ConfiguredStorage {
-  if (storage instanceof FileStorage) return { storage, settings };
+  if (storage instanceof FileStorage) return { storage, settings: readSettings(givenOf(settings)) };
+  if (typeof storage !== 'string' && !isObject(storage))
+    throw new DepotError('INVALID_OPTION', 'A storage is given as options, as a URL, or as a FileStorage');
   const options = typeof storage === 'string' ? { url: storage } : storage;
-  const given = [...Object.entries(options), ...Object.entries(settings)];
-  return openStorage(given.filter(([, value]) => value !== undefined));
+  return openStorage([...givenOf(options), ...givenOf(settings)]);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+function givenOf(options: object): GivenOptions {
+  return Object.entries(options).filter(([, value]) => value !== undefined);
 }
 
 function checkedUrlOptions({ expiresIn, disposition = 'inline', filename }: FileUrlOptions, now: number) {

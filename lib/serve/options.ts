@@ -3,6 +3,7 @@ import { isAbsolute, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import type { StoredFile } from '../contract/stored-file.js';
 import { DepotError } from '../errors.js';
+import { assertOptionNames } from '../internal/option-names.js';
 
 export interface ServeOptions {
   /** Where the files are, as the middleware sees paths: begins with `/`. @default '/depot' */
@@ -75,13 +76,26 @@ export interface ServeSettings {
   readonly secondsLeft: number;
 }
 
+/** Every option of a middleware. */
+const OPTIONS: { readonly [Name in keyof ServeOptions]-?: true } = {
+  mountpoint: true,
+  cacheControl: true,
+  disposition: true,
+  fallthrough: true,
+  redirect: true,
+  verify: true,
+  sendfile: true,
+  authorize: true,
+  onError: true,
+};
+
 /** What only some may have is asked for each time (RFC 9111 section 5.2.2). */
 export const AUTHORIZED_CACHE_CONTROL = 'private, no-cache';
 
 const DEFAULT_CACHE_CONTROL = 'public, max-age=0';
 
-/** A path of segments that are neither empty nor followed by a query. */
-const MOUNTPOINT = /^(?:\/|(?:\/[^/?#\s]+)+\/?)$/;
+/** A path as requests have it: of segments (RFC 3986 section 3.3) that are not empty, nor followed by a query. */
+const MOUNTPOINT = /^(?:\/|(?:\/(?:[\w.~!$&'()*+,;=:@-]|%[\da-f]{2})+)+\/?)$/i;
 
 /** Answers that are not kept, or not used again without asking us (RFC 9111 sections 5.2.2.4 and 5.2.2.5). */
 const ALWAYS_ASKED = /(?:^|[\s,])no-(?:store|cache)(?:[\s,]|$)/i;
@@ -93,10 +107,13 @@ const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** @throws DepotError `INVALID_OPTION` */
 export function checkedOptions(options: ServeOptions): ServeSettings {
+  assertOptionNames(options, Object.keys(OPTIONS), 'Middleware');
   const { disposition = 'auto', fallthrough = false, redirect = true, verify = false } = options;
   const { authorize, onError = warn } = options;
   require(disposition === 'auto' ||
     disposition === 'attachment', 'disposition must be "auto" or "attachment"');
+  for (const [name, value] of Object.entries({ fallthrough, redirect, verify }))
+    require(typeof value === 'boolean', `${name} must be true or false`);
   require(authorize === undefined || typeof authorize === 'function', 'authorize must be a function');
   require(typeof onError === 'function', 'onError must be a function');
   return {
@@ -131,7 +148,7 @@ function warn(error: unknown): void {
 function checkedMountpoint(mountpoint: string): string {
   require(MOUNTPOINT.test(
     mountpoint,
-  ), `mountpoint must be an absolute path, e.g. "/depot", not ${quoted(mountpoint)}`);
+  ), `mountpoint must be an absolute path, percent-encoded, e.g. "/depot", not ${quoted(mountpoint)}`);
   return mountpoint.replace(/\/$/, '');
 }
 
