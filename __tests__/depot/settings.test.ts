@@ -62,7 +62,7 @@ describe('flat settings', () => {
   });
 
   test('keys that URLs are signed with', () => {
-    const settings = { 'depot.url': 'memory:', 'depot.private': 'true', 'depot.signing_keys': 'new,old' };
+    const settings = { 'depot.url': 'memory:', 'depot.private': 'true', 'depot.signing_keys': 'new, old ' };
     expect(parsed(settings)).toMatchObject({
       storages: {
         default: [

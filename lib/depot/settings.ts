@@ -19,7 +19,7 @@ const DEFAULT = 'default';
 
 const ALIAS_OF = 'aliasOf';
 
-/** A setting of the manager itself: keys without commas, the newest first. */
+/** A setting of the manager itself: keys without commas, and without spaces at their ends, the newest first. */
 const SIGNING_KEYS = 'signingKeys';
 
 /** A setting: whose it is, if it says so, and what it is called. */
@@ -43,7 +43,7 @@ export function parseSettings(settings: FlatSettings, prefix: string): DepotSett
     if (!value || !key.startsWith(prefix)) continue;
     const { section, option } = split(key.slice(prefix.length), key);
     if (section === undefined && option === DEFAULT) defaultName = value;
-    else if (section === undefined && option === SIGNING_KEYS) signingKeys = value.split(',');
+    else if (section === undefined && option === SIGNING_KEYS) signingKeys = value.split(',').map((key) => key.trim());
     else append(sections, section ?? DEFAULT, [option, value]);
   }
   if (sections.size === 0) {
