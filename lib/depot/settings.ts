@@ -43,7 +43,8 @@ export function parseSettings(settings: FlatSettings, prefix: string): DepotSett
     if (!value || !key.startsWith(prefix)) continue;
     const { section, option } = split(key.slice(prefix.length), key);
     if (section === undefined && option === DEFAULT) defaultName = value;
-    else if (section === undefined && option === SIGNING_KEYS) signingKeys = value.split(',').map((key) => key.trim());
+    else if (section === undefined && option === SIGNING_KEYS)
+      signingKeys = value.split(',').map((key) => key.trim());
     else append(sections, section ?? DEFAULT, [option, value]);
   }
   if (sections.size === 0) {
