@@ -7,6 +7,7 @@ import { DepotManager } from '../../lib/depot/manager.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { TestBucket } from '../support/s3.js';
 import { describeWith, startS3Server } from '../support/servers/index.js';
+import { until } from '../support/until.js';
 
 const CONTENT = Buffer.alloc(3 * 1024 * 1024, 'content ');
 
@@ -155,6 +156,38 @@ await describeWith('Files of S3, served', [startS3Server], (server) => {
       const several = await get(url, { headers: { range: 'bytes=0-1,5-6' } });
       expect(several.status).toBe(206);
       expect(await several.text()).toMatch(/\r\n01\r\n[\s\S]*\r\n56\r\n/);
+    });
+  });
+
+  describe('broken off', () => {
+    const LARGE = Buffer.alloc(24 * 1024 * 1024, 'large ');
+
+    /** An answer of which something has come, and what is to come of it. */
+    async function begun(): Promise<ReadableStreamDefaultReader<Uint8Array>> {
+      const { url } = await depot.create(LARGE, { storage: 'streamed' });
+      const response = await get(url);
+      expect(response.status).toBe(200);
+      const reader = response.body?.getReader();
+      if (!reader) throw new Error('An answer without a body');
+      await reader.read();
+      return reader;
+    }
+
+    test.each(['truncate', 'reset'] as const)('by S3 (%s): never a whole answer', async (kind) => {
+      const reader = await begun();
+      proxy.set({ cut: { kind, direction: 'response', after: 0 } });
+      const readAll = async () => {
+        while (!(await reader.read()).done);
+      };
+      await expect(readAll()).rejects.toThrow();
+      proxy.clear();
+    });
+
+    test('by a client who leaves: S3 is left too', async () => {
+      const reader = await begun();
+      const before = proxy.openConnections;
+      await reader.cancel();
+      await until(() => proxy.openConnections < before, 'the connection to S3 to be closed');
     });
   });
 
