@@ -47,7 +47,7 @@ export interface ServeOptions {
 
 /**
  * How files are handed over to a proxy, which then sees to ranges and conditional requests. Files outside of `root` are
- * sent by us.
+ * sent by us. nginx drops `X-Content-Type-Options` and `Content-Security-Policy`, unless its location adds them again.
  */
 export interface SendfileOptions {
   /** `X-Accel-Redirect` for nginx, `X-Sendfile` for Apache and lighttpd. */
