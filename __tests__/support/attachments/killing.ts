@@ -13,6 +13,12 @@ import { LocalStorage } from '../../../lib/storages/local.js';
 /** Kills in a run of the tests; `DEPOT_TEST_KILLS` has it run longer. */
 const KILLS = Number(process.env.DEPOT_TEST_KILLS ?? 12);
 
+/** After so many, all is recovered and checked: what is lost would be replaced by and by. */
+const KILLS_BEFORE_CHECK = 12;
+
+/** Recoveries until nothing is owed: what processes have sent before their death may arrive after it. */
+const MAX_RECOVERIES = 5;
+
 /** Processes that use the database at once. */
 const SLOTS = ['a', 'b', 'c'];
 
@@ -98,20 +104,26 @@ class Witness {
 
 /**
  * Lets several processes use one database and one storage, kills each at random moments and starts another one in its
- * place; recovers in the end, and checks that files and rows are even, and that nothing is lost that was promised.
+ * place; recovers, and checks that files and rows are even, and that nothing is lost that was promised.
  */
 export async function killAtRandom(options: KillingOptions): Promise<KillingReport> {
   const witness = new Witness();
   let kills = 0;
-  const killOften = async (slot: string) => {
-    for (; kills < KILLS; kills += 1) await liveAndDie(options, slot, witness);
-  };
-  await Promise.all(SLOTS.map(killOften));
-  await Promise.all([recover(options), recover(options)]);
-  const rows = await options.rows();
-  witness.check(new Map(rows.map(({ name, content }) => [name, content?.sha256 ?? null])));
-  await checkFiles(options, rows);
-  expect(await options.intents()).toEqual([]);
+  let rows: readonly KilledRow[] = [];
+  while (kills < KILLS) {
+    const until = Math.min(kills + KILLS_BEFORE_CHECK, KILLS);
+    const killOften = async (slot: string) => {
+      while (kills < until) {
+        kills += 1;
+        await liveAndDie(options, slot, witness);
+      }
+    };
+    await Promise.all(SLOTS.map(killOften));
+    await recoverAll(options);
+    rows = await options.rows();
+    witness.check(new Map(rows.map(({ name, content }) => [name, content?.sha256 ?? null])));
+    await checkFiles(options, rows);
+  }
   return { kills, promises: witness.promises, failures: witness.failures, rows: rows.length };
 }
 
@@ -131,6 +143,13 @@ async function liveAndDie(options: KillingOptions, slot: string, witness: Witnes
   }
   const [code, signal] = await closed;
   expect({ code, signal }).toEqual({ code: null, signal: 'SIGKILL' });
+}
+
+async function recoverAll(options: KillingOptions): Promise<void> {
+  let recoveries = 0;
+  do await Promise.all([recover(options), recover(options)]);
+  while ((await options.intents()).length > 0 && ++recoveries < MAX_RECOVERIES);
+  expect(await options.intents()).toEqual([]);
 }
 
 async function recover(options: KillingOptions): Promise<void> {
