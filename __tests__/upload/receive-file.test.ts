@@ -179,6 +179,11 @@ describe('a file that is replaced', () => {
     expect(await (await temporary.storage.get(info.id)).text()).toBe('new content');
   });
 
+  test('keeps its name where the request gives an empty one', async () => {
+    const info = await stored(await put('new content', { 'Content-Disposition': 'attachment; filename=""' }));
+    expect([info.filename, info.contentType]).toEqual(['old.csv', 'text/csv']);
+  });
+
   test('gets what is said, and the type of its content', async () => {
     options = { replace: path, filename: 'new.png', metadata: { b: 2 } };
     const info = await stored(await put(PNG));

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import connect from 'connect';
 import express, { type Request, type RequestHandler } from 'express';
+import multer from 'multer';
 import { DepotError } from '../../lib/errors.js';
 import { MemoryStorage } from '../../lib/storages/memory.js';
 import { errorHandler } from '../../lib/upload/error-handler.js';
@@ -159,6 +160,19 @@ describe('the shapes of a form', () => {
     expect((await server.post([part])).problem).toMatchObject({ status: 400, code: 'MISSING_FILE' });
     const json = await server.post(Buffer.from('{}'), { 'Content-Type': 'application/json' });
     expect(json.problem.code).toBe('MISSING_FILE');
+  });
+
+  test('a form that another handler has read is a fault of the server', async () => {
+    const app = express();
+    app.post('/', multer().any(), upload().any());
+    app.use(errorHandler());
+    const reading = await TestServer.listen(app);
+    try {
+      const answer = await reading.post([hello]);
+      expect(answer.problem).toMatchObject({ status: 500, code: 'INVALID_CONTENT' });
+    } finally {
+      await reading.close();
+    }
   });
 
   test('a request that is no form is passed on unread', async () => {
@@ -434,6 +448,18 @@ describe('options', () => {
     [{ timeout: -1 }],
   ])('%j is refused when it is given', (options) => {
     expect(() => upload(options)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
+  });
+
+  test.each([
+    [{ fileFilter: () => false }, 'Uploads have no option "fileFilter"'],
+    [{ limit: { fileSize: '1mb' } }, 'Uploads have no option "limit"'],
+    [{ limits: { filesize: '1mb' } }, 'There is no limits.filesize'],
+    [{ limits: '1mb' }, 'limits must be an object'],
+    [{ accept: 'image/*' }, 'accept must be a list'],
+  ])('%j would be no check at all, and is refused', (options, message) => {
+    expect(() => upload(options as UploadOptions)).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringContaining(message) }),
+    );
   });
 
   test('metadata that no file can have is refused when it is given', () => {

@@ -31,6 +31,8 @@ const MEDIA_RANGE = /^(?:\*\/\*|[\w!#$&^.+-]+\/(?:\*|[\w!#$&^.+-]+))$/;
  */
 export function parseAccept(items: readonly string[] | undefined): AcceptList {
   if (items === undefined) return { text: '*/*', has: () => true };
+  if (!Array.isArray(items))
+    throw new DepotError('INVALID_OPTION', "accept must be a list, such as ['image/*', '.pdf']");
   const ranges = new Set(items.map(toMediaRange));
   return {
     text: items.join(', '),

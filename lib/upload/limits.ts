@@ -1,3 +1,4 @@
+import { DepotError } from '../errors.js';
 import { toLimit } from '../internal/limit.js';
 
 /** Limits of an upload, by multer's names. Sizes are in bytes, or text such as `'10mb'` (1 kb = 1024 bytes). */
@@ -40,8 +41,9 @@ const DEFAULT_LIMITS = {
 /** Bytes of a part besides its content: its headers, to which the parser has a limit of its own, and its boundary. */
 const PART_OVERHEAD = 17 * 1024;
 
-/** @throws DepotError `INVALID_OPTION` for what is neither a whole number from 0 nor a size */
+/** @throws DepotError `INVALID_OPTION` for what is neither a whole number from 0 nor a size, and for limits of other names */
 export function effectiveLimits(limits: UploadLimits = {}): EffectiveLimits {
+  assertNames(limits);
   const limit = (name: keyof typeof DEFAULT_LIMITS) =>
     toLimit(`limits.${name}`, limits[name] ?? DEFAULT_LIMITS[name]);
   const [files, fields] = [limit('files'), limit('fields')];
@@ -56,6 +58,16 @@ export function effectiveLimits(limits: UploadLimits = {}): EffectiveLimits {
     fieldNestingDepth: limit('fieldNestingDepth'),
     fieldArrayIndexLimit: limit('fieldArrayIndexLimit'),
   };
+}
+
+/** A limit that is misspelled would be none. */
+function assertNames(limits: UploadLimits): void {
+  if (typeof limits !== 'object')
+    throw new DepotError('INVALID_OPTION', "limits must be an object, such as { fileSize: '10mb' }");
+  const unknown = Object.keys(limits).find(
+    (name) => name !== 'parts' && !Object.hasOwn(DEFAULT_LIMITS, name),
+  );
+  if (unknown !== undefined) throw new DepotError('INVALID_OPTION', `There is no limits.${unknown}`);
 }
 
 /** Bytes of the largest form that the limits allow, with so many files. */

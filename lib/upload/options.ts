@@ -97,8 +97,28 @@ export interface UploadRules {
   readonly timeout: number;
 }
 
-/** @throws DepotError `INVALID_OPTION`, `INVALID_METADATA` */
+const OPTION_NAMES: Readonly<Record<keyof UploadOptions | keyof ReceiveOptions, true>> = {
+  storage: true,
+  filename: true,
+  metadata: true,
+  id: true,
+  validate: true,
+  accept: true,
+  timeout: true,
+  limits: true,
+  required: true,
+  contentType: true,
+  replace: true,
+};
+
+/**
+ * Options that are not known are refused: what only multer knows (`fileFilter`), or a slip of the pen, would leave an
+ * application without the check that it has asked for.
+ * @throws DepotError `INVALID_OPTION`, `INVALID_METADATA`
+ */
 export function toUploadRules(options: UploadOptions | ReceiveOptions): UploadRules {
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(OPTION_NAMES, name));
+  if (unknown !== undefined) throw new DepotError('INVALID_OPTION', `Uploads have no option "${unknown}"`);
   const { timeout = 0, metadata } = options;
   if (!(Number.isFinite(timeout) && timeout >= 0)) {
     throw new DepotError('INVALID_OPTION', `timeout is not a number of milliseconds: ${timeout}`);

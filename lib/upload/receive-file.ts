@@ -6,7 +6,12 @@ import { UNKNOWN_CONTENT_TYPE } from '../internal/content-type.js';
 import { receivedFileName } from './file-names.js';
 import { type ReceiveOptions, toUploadRules } from './options.js';
 import { settleRest } from './refused-request.js';
-import { assertContentLength, assertWholeBody, dispositionFileName } from './request-headers.js';
+import {
+  assertContentLength,
+  assertUnread,
+  assertWholeBody,
+  dispositionFileName,
+} from './request-headers.js';
 import { RequestWatch } from './request-watch.js';
 import { type ReplaceTarget, UploadBatch } from './upload-batch.js';
 
@@ -39,6 +44,7 @@ function answerOf(req: IncomingMessage): ServerResponse | undefined {
 
 async function storeBody(directory: StorageDirectory, req: IncomingMessage, options: ReceiveOptions) {
   const rules = toUploadRules(options);
+  assertUnread(req);
   assertContentLength(req, rules.limits.fileSize);
   assertWholeBody(req);
   const batch = new UploadBatch(directory, rules, req as Request);
@@ -62,7 +68,7 @@ function describe(req: IncomingMessage, { filename, contentType }: ReceiveOption
   const mimetype = contentType ?? req.headers['content-type'] ?? UNKNOWN_CONTENT_TYPE;
   const originalname = receivedFileName(name ?? '');
   return {
-    filename: name && originalname,
+    filename: name ? originalname : undefined,
     file: { fieldname: '', originalname, encoding: 'binary', mimetype },
   };
 }

@@ -3,6 +3,18 @@ import { parse } from 'content-disposition';
 import { DepotError } from '../errors.js';
 
 /**
+ * Refuses a body of which nothing is left: a fault of the application, not of the client.
+ * @throws DepotError `INVALID_CONTENT`
+ */
+export function assertUnread(req: IncomingMessage): void {
+  if (req.readableEnded)
+    throw new DepotError(
+      'INVALID_CONTENT',
+      'The body was already read by a handler before, such as express.json() or multer',
+    );
+}
+
+/**
  * Refuses a body that says of itself that it is too large, before it is read (RFC 9110 section 8.6).
  * @throws DepotError `FILE_TOO_LARGE`
  */

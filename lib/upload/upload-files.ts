@@ -9,7 +9,7 @@ import { type EffectiveLimits, largestForm } from './limits.js';
 import { type FormShape, MultipartRequest } from './multipart-request.js';
 import { toUploadRules, type UploadOptions, type UploadRules } from './options.js';
 import { settleRest } from './refused-request.js';
-import { assertContentLength } from './request-headers.js';
+import { assertContentLength, assertUnread } from './request-headers.js';
 import { RequestWatch } from './request-watch.js';
 import { UploadBatch } from './upload-batch.js';
 
@@ -49,7 +49,8 @@ interface FormHandling {
  * The handlers give `next` the `DepotError`s `FILE_TOO_LARGE`, `TOO_MANY_FILES`, `TOO_MANY_FIELDS`, `TOO_MANY_PARTS`,
  * `FIELD_TOO_LARGE`, `FIELD_NAME_TOO_LONG`, `INVALID_FIELD_NAME`, `UNEXPECTED_FILE`, `MISSING_FILE`,
  * `MALFORMED_MULTIPART`, `CONTENT_TYPE_NOT_ACCEPTED`, `CONTENT_TYPE_MISMATCH`, `UPLOAD_REFUSED`, `UPLOAD_ABORTED`,
- * `UPLOAD_TIMEOUT`, those of the storage, and what the application's functions throw.
+ * `UPLOAD_TIMEOUT`, `INVALID_CONTENT` for a body that was read before, those of the storage, and what the application's
+ * functions throw.
  * @throws DepotError `INVALID_OPTION`, `INVALID_METADATA`
  */
 export function uploadFiles(directory: StorageDirectory, options: UploadOptions = {}): Uploader {
@@ -108,6 +109,7 @@ async function receiveForm(req: Request, res: Response, handling: FormHandling):
 
 async function storeForm(req: Request, res: Response, handling: FormHandling): Promise<void> {
   const { directory, rules, required, shape } = handling;
+  assertUnread(req);
   assertContentLength(req, shape.maxBytes);
   const batch = new UploadBatch(directory, rules, req);
   const form = new MultipartRequest(req, batch);
