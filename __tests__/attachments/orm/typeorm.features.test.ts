@@ -545,6 +545,17 @@ await describeWith('TypeORM with PostgreSQL', [startPostgresServer], (server) =>
     expect((await files()).length).toBe(20);
   });
 
+  test('the journal has three connections at most, however many the application has', async () => {
+    const dataSource = await openItems({ extra: { max: 12 } });
+    const items = dataSource.getRepository(Item);
+    const saved = await items.save(Array.from({ length: 40 }, () => ({ photo: attach('old') })));
+    await Promise.all(saved.map((item) => items.save({ ...item, photo: attach('new') })));
+    const [{ count }] = await dataSource.query(
+      'SELECT count(*)::integer AS count FROM pg_stat_activity WHERE datname = current_database()',
+    );
+    expect(count).toBeLessThanOrEqual(12 + 3);
+  });
+
   test(`${TRANSACTIONS} transactions at once on few rows, a third undone: files are those of the rows`, async () => {
     const dataSource = await openItems();
     const items = dataSource.getRepository(Item);

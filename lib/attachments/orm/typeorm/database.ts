@@ -55,7 +55,8 @@ async function postgresOutside(dataSource: DataSource): Promise<OutsideConnectio
   const { options } = dataSource;
   const credentials = ('replication' in options && options.replication?.master) || options;
   const driver = dataSource.driver as unknown as PostgresDriver;
-  const pool = await driver.createPool({ ...options, poolSize: JOURNAL_CONNECTIONS }, credentials);
+  const extra = { ...('extra' in options && options.extra), max: JOURNAL_CONNECTIONS };
+  const pool = await driver.createPool({ ...options, extra }, credentials);
   return {
     run: async (sql, parameters) => (await pool.query(sql, parameters)).rows,
     close: () => pool.end(),
