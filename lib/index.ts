@@ -49,14 +49,17 @@ export {
 } from './contract/staged-file.js';
 export {
   type CreateOptions,
+  type ExpectedFile,
   FileStorage,
   type ListOptions,
   type NewFileDetails,
   type OpenFile,
+  type OpenOptions,
   type ReadOptions,
   type ReplaceOptions,
   type StageOptions,
   type StagingArea,
+  type StagingOptions,
   type UrlOptions,
 } from './contract/storage.js';
 export type { StorageDirectory } from './contract/storage-directory.js';

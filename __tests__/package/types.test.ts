@@ -64,6 +64,22 @@ const depot: DepotManager = new filedepot.DepotManager();
 express().use(depot.middleware());
 `;
 
+const OWN_STORAGE = `
+import { FileStorage, type ExpectedFile, type FileDetails, type FileOrId, type ListOptions, type OpenFile, type OpenOptions, type ReadOptions, type StagingArea, type StagingOptions } from 'filedepot';
+
+export abstract class OwnStorage extends FileStorage {
+  override open(file: FileOrId, options: OpenOptions = {}): Promise<OpenFile> {
+    return super.open(file, options);
+  }
+  protected override openStaging({ expected }: StagingOptions): StagingArea {
+    return this.startUpload(expected?.());
+  }
+  protected abstract startUpload(file: ExpectedFile | undefined): StagingArea;
+  protected abstract override readDetails(id: string, options: ReadOptions): Promise<FileDetails>;
+  protected abstract override listIds(options: ListOptions): AsyncIterable<string>;
+}
+`;
+
 const CONFORMANCE = `import * as testing from 'filedepot/testing'; export default testing;`;
 
 let project: ConsumerProject;
@@ -72,14 +88,18 @@ beforeAll(async () => {
   await project.write('application.mts', APPLICATION);
   await project.write('mistakes.mts', MISTAKES);
   await project.write('by-require.cts', BY_REQUIRE);
+  await project.write('own-storage.mts', OWN_STORAGE);
   await project.write('conformance.mts', CONFORMANCE);
 }, 120_000);
 afterAll(() => project.remove());
 
 describe('types of the installed package', () => {
-  test.each(['application.mts', 'mistakes.mts', 'by-require.cts', 'conformance.mts'])('%s', async (file) => {
-    expect(await project.typeErrors(STRICT, [file])).toBe('');
-  });
+  test.each(['application.mts', 'mistakes.mts', 'by-require.cts', 'own-storage.mts', 'conformance.mts'])(
+    '%s',
+    async (file) => {
+      expect(await project.typeErrors(STRICT, [file])).toBe('');
+    },
+  );
 
   test('mistakes are seen', async () => {
     await project.write(
