@@ -241,7 +241,7 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
 
   test('says before it sends a file that it is too large or of a type that is not accepted', async () => {
     await open({ MAX_FILE_SIZE: '2kb', ACCEPT: 'image/*,video/mp4' });
-    await page.getByText('images, MP4 video, up to 2 KB each').waitFor();
+    await page.getByText('Images, MP4 video, up to 2 KB each', { exact: true }).waitFor();
     const requests: string[] = [];
     page.on('request', (request) => requests.push(request.method()));
     await choose(
@@ -335,7 +335,9 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
     await open();
     await choose({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('hello') });
     await uploaded('notes.txt');
-    await rm(join(folder, 'depot'), { recursive: true });
+    const listed = await (await fetch(`${server.url}/files`)).json();
+    for (const { path } of (listed as { files: { path: string }[] }).files)
+      await fetch(`${server.url}/files/${path}`, { method: 'DELETE' });
     await page.setInputFiles('#replacement', []);
     const chooser = page.waitForEvent('filechooser');
     await button('Replace notes.txt').click();
@@ -512,7 +514,15 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
     expect(box?.x).toBeGreaterThanOrEqual(0);
     expect((box?.x ?? 0) + (box?.width ?? 0)).toBeLessThanOrEqual(360);
     expect(await width()).toBe(360);
+    await page.setViewportSize({ width: 320, height: 640 });
+    expect(await width()).toBe(320);
+    expect(await cutLabels()).toEqual([]);
   });
+
+  const cutLabels = () =>
+    evaluate<string[]>(`[...document.querySelectorAll('.action span')]
+      .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
+      .map((label) => label.textContent)`);
 
   const smallTargets = () =>
     evaluate<string[]>(`[...document.querySelectorAll('.action, .button')]
@@ -535,7 +545,8 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
 
   test('calls sizes, dates and types as people do', async () => {
     await open();
-    const words = await evaluate(`import('/format.js').then(({ formatSize, formatDate, describeType }) => {
+    const words =
+      await evaluate(`import('/format.js').then(({ formatSize, formatDate, describeType, describeAccepted }) => {
       const now = new Date('2025-06-15T12:00:00Z');
       return {
         sizes: [0, 1, 1023, 1024, 1536, 10 * 1024 ** 2, 123_456_789, 1024 ** 5].map(formatSize),
@@ -544,6 +555,7 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
         ].map((date) => formatDate(new Date(date + 'Z'), now)),
         types: ['image/png', 'IMAGE/SVG+XML', 'text/plain; charset=utf-8', 'text/html', 'audio/x-wav', 'video/mp4',
           'application/pdf', 'application/x-unheard-of', 'constructor', ''].map(describeType),
+        accepted: [['image/*', '.pdf', 'text/csv'], ['*/*']].map(describeAccepted),
       };
     })`);
     expect(words).toEqual({
@@ -570,6 +582,7 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
         'constructor',
         '',
       ],
+      accepted: ['images, PDF, CSV', 'any type'],
     });
   });
 

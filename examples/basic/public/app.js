@@ -4,7 +4,7 @@
 import { getLimits } from './api.js';
 import { find } from './elements.js';
 import { FileListing } from './files.js';
-import { describeAccepted, formatSize } from './format.js';
+import { asSentence, describeAccepted, formatSize } from './format.js';
 import { UploadQueue } from './uploads.js';
 
 /** @typedef {import('./api.js').FileInfo} FileInfo */
@@ -94,6 +94,6 @@ function showLimits(limits) {
   queue.limits = limits;
   chooser.accept = contentChooser.accept = limits.accept.join(',');
   const size = `up to ${formatSize(limits.maxFileSize)} each`;
-  const types = limits.accept.length === 0 ? 'Any type' : describeAccepted(limits.accept);
-  find(document, '#limits', HTMLElement).textContent = `${types}, ${size}`;
+  const types = limits.accept.length === 0 ? 'any type' : describeAccepted(limits.accept);
+  find(document, '#limits', HTMLElement).textContent = asSentence(`${types}, ${size}`);
 }

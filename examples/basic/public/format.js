@@ -128,13 +128,26 @@ function familyOf(type) {
 }
 
 /**
- * The accepted types as people call them: "JPEG image, PDF".
+ * The accepted types as people call them: "images, JPEG image, PDF".
  * @param {string[]} accept
  */
 export function describeAccepted(accept) {
-  return accept
-    .map((type) => (type.endsWith('/*') ? `${type.slice(0, -2)}s` : describeType(type)))
-    .join(', ');
+  return accept.map(describeRange).join(', ');
+}
+
+/** @param {string} range a media type, all of a family (`image/*`), or an ending of names (`.pdf`) */
+function describeRange(range) {
+  if (range === '*/*') return 'any type';
+  if (range.startsWith('.')) return range.slice(1).toUpperCase();
+  return range.endsWith('/*') ? `${range.slice(0, -2)}s` : describeType(range);
+}
+
+/**
+ * With a capital letter at the beginning.
+ * @param {string} text
+ */
+export function asSentence(text) {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 /**
