@@ -55,7 +55,7 @@ export function toContentSource(content: Content): ContentSource {
   if (content instanceof URL) return fromPath(pathOf(content));
   if (!isObject(content)) throw notStorable(content);
   if (isMulterFile(content)) return fromMulterFile(content);
-  if (isIterable(content)) return { open: () => Readable.from(content, { objectMode: false }) };
+  if (isIterable(content)) return { open: () => Readable.from(content) };
   if (isLocalPath(content)) return fromPath(content.path);
   throw notStorable(content);
 }

@@ -130,10 +130,17 @@ export const contents: Cases = {
   },
 
   'create: refuses streams of what is no content': async (subject) => {
-    await subject.leavesNothing('create', 'of a stream of numbers', async () => {
-      const act = subject.storage.create(Readable.from([1, 2, 3]));
-      await subject.rejects(act, 'INVALID_CONTENT', 'create', 'for a stream of numbers');
-    });
+    const numbers: Record<string, Content> = {
+      'a stream of numbers': Readable.from([1, 2, 3]),
+      'an iterable of numbers': (async function* () {
+        yield 1;
+      })() as AsyncIterable<never>,
+    };
+    for (const [what, content] of Object.entries(numbers)) {
+      await subject.leavesNothing('create', `of ${what}`, async () => {
+        await subject.rejects(subject.storage.create(content), 'INVALID_CONTENT', 'create', `for ${what}`);
+      });
+    }
   },
 };
 
