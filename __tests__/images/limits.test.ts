@@ -20,6 +20,15 @@ describe('limits', () => {
   );
 });
 
+test('a limit that does not exist is no limit that was left out', () => {
+  expect(() => checkedLimits({ maxPixel: 5 } as object)).toThrow(
+    expect.objectContaining({
+      code: 'INVALID_OPTION',
+      message: expect.stringMatching(/maxPixel".*maxPixels/),
+    }),
+  );
+});
+
 describe('an image', () => {
   const limits = checkedLimits({ maxPixels: 1000, maxSide: 100, maxPages: 5 });
 

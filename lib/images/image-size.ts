@@ -5,7 +5,7 @@ import { toLimit } from '../internal/limit.js';
 import { extensionOf, outputFormatOf, typeOfFormat } from './formats.js';
 import { defaultProcessor, type ImageFilterOptions } from './image-filter.js';
 import type { ProcessedImage, Rendition, RenditionRequest } from './image-processor.js';
-import { checkedQuality, checkedSize, type ImageSize } from './options.js';
+import { checkedNames, checkedQuality, checkedSize, type ImageSize, type OptionNames } from './options.js';
 import { ReadableImage } from './readable-image.js';
 
 export interface ImageSizeOptions extends ImageFilterOptions {
@@ -16,6 +16,13 @@ export interface ImageSizeOptions extends ImageFilterOptions {
   /** Bytes of what comes, or text such as `'10mb'`; one more fails with `FILE_TOO_LARGE`. @default no limit */
   readonly maxFileSize?: number | string | undefined;
 }
+
+const OPTIONS: OptionNames<ImageSizeOptions> = {
+  processor: true,
+  maxSize: true,
+  quality: true,
+  maxFileSize: true,
+};
 
 /** From 1 to 100: higher than for thumbnails, because this is the only copy that stays. */
 const DEFAULT_QUALITY = 85;
@@ -29,6 +36,7 @@ const DEFAULT_QUALITY = 85;
  * @throws DepotError `INVALID_OPTION`
  */
 export function withImageSize(options: ImageSizeOptions): ProcessContent {
+  checkedNames(options, OPTIONS, 'withImageSize');
   const { maxSize, quality, maxFileSize = Number.POSITIVE_INFINITY, processor = defaultProcessor } = options;
   const rendition: RenditionRequest = {
     ...checkedSize(maxSize),

@@ -2,7 +2,9 @@ import type { AttachmentFilter } from '../attachments/filters.js';
 import { DepotError } from '../errors.js';
 import type { ImageFormat } from './formats.js';
 import { type GrantedWish, ImageFilter, type ImageFilterOptions } from './image-filter.js';
-import { checkedFormats } from './options.js';
+import { checkedFormats, checkedNames, type OptionNames } from './options.js';
+
+const OPTIONS: OptionNames<ImagesOnlyOptions> = { processor: true, formats: true };
 
 export interface ImagesOnlyOptions extends ImageFilterOptions {
   /** What an image may be: jpeg, png, webp, avif, heif, gif, tiff. @default all of them */
@@ -15,7 +17,7 @@ export interface ImagesOnlyOptions extends ImageFilterOptions {
  * @throws DepotError `INVALID_OPTION`
  */
 export function imagesOnly(options: ImagesOnlyOptions = {}): AttachmentFilter {
-  return new ImagesOnly(options);
+  return new ImagesOnly(checkedNames(options, OPTIONS, 'imagesOnly'));
 }
 
 class ImagesOnly extends ImageFilter {

@@ -1,4 +1,5 @@
 import { DepotError } from '../errors.js';
+import { assertOptionNames } from '../internal/option-names.js';
 import type { Size } from './geometry.js';
 
 /** What an image may ask of this machine; what asks for more is refused, from what its header says. */
@@ -31,9 +32,10 @@ const MAX_TIMEOUT = 3_600;
 
 /**
  * Limits, with those that are not given at their defaults.
- * @throws DepotError `INVALID_OPTION` for what is no whole number from 1
+ * @throws DepotError `INVALID_OPTION` for what is no whole number from 1, and for a limit that does not exist
  */
 export function checkedLimits(limits: ImageLimitOptions = {}): ImageLimits {
+  assertOptionNames(limits, Object.keys(DEFAULTS), 'SharpProcessor');
   const given = Object.entries(limits).filter(([, value]) => value !== undefined);
   const checked: ImageLimits = { ...DEFAULTS, ...Object.fromEntries(given) };
   for (const [name, value] of Object.entries(checked)) {

@@ -1,4 +1,5 @@
 import { DepotError } from '../errors.js';
+import { assertOptionNames } from '../internal/option-names.js';
 import { type ImageFormat, isImageFormat, type OutputFormat } from './formats.js';
 import type { Fit, Size } from './geometry.js';
 
@@ -10,6 +11,18 @@ const THUMBNAIL_FORMATS: ReadonlySet<unknown> = new Set<OutputFormat>(['jpeg', '
 
 /** Pixels: more than the formats of thumbnails can hold. */
 const MAX_SIDE = 16_383;
+
+/** Every option of a function that makes something. */
+export type OptionNames<Options> = { readonly [Name in keyof Options]-?: true };
+
+/**
+ * Options of the function that is called so.
+ * @throws DepotError `INVALID_OPTION` for one that does not exist
+ */
+export function checkedNames<Options>(options: Options, names: OptionNames<Options>, owner: string): Options {
+  assertOptionNames(options, Object.keys(names), owner);
+  return options;
+}
 
 /** @throws DepotError `INVALID_OPTION` */
 export function checkedSize(size: ImageSize): Size {

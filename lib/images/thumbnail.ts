@@ -6,10 +6,12 @@ import type { Fit } from './geometry.js';
 import { type GrantedWish, ImageFilter, type ImageFilterOptions } from './image-filter.js';
 import {
   checkedFit,
+  checkedNames,
   checkedQuality,
   checkedSize,
   checkedThumbnailFormat,
   type ImageSize,
+  type OptionNames,
 } from './options.js';
 
 /** What thumbnails can be written in. Animations stay animated in WebP and GIF; the others show the first frame. */
@@ -32,6 +34,17 @@ export interface ThumbnailOptions extends ImageFilterOptions {
   readonly storage?: string | undefined;
 }
 
+const OPTIONS: OptionNames<ThumbnailOptions> = {
+  processor: true,
+  name: true,
+  size: true,
+  fit: true,
+  format: true,
+  quality: true,
+  progressive: true,
+  storage: true,
+};
+
 /** Pixels; as Python's filedepot has it. */
 const DEFAULT_SIZE = 128;
 
@@ -44,7 +57,7 @@ const DEFAULT_SIZE = 128;
  * @throws DepotError `INVALID_OPTION`
  */
 export function withThumbnail(options: ThumbnailOptions = {}): AttachmentFilter {
-  return new Thumbnail(options);
+  return new Thumbnail(checkedNames(options, OPTIONS, 'withThumbnail'));
 }
 
 class Thumbnail extends ImageFilter {

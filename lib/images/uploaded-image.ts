@@ -1,7 +1,7 @@
 import { type AttachmentField, type AttachmentFieldOptions, attachmentField } from '../attachments/field.js';
 import type { ImageFilterOptions } from './image-filter.js';
 import { withImageSize } from './image-size.js';
-import type { ImageSize } from './options.js';
+import { checkedNames, type ImageSize, type OptionNames } from './options.js';
 import { type ThumbnailFormat, withThumbnail } from './thumbnail.js';
 
 export interface UploadedImageOptions
@@ -16,6 +16,17 @@ export interface UploadedImageOptions
   /** The frame of the thumbnail, in pixels. @default 128 */
   readonly thumbnailSize?: ImageSize | undefined;
 }
+
+const OPTIONS: OptionNames<UploadedImageOptions> = {
+  processor: true,
+  maxSize: true,
+  maxFileSize: true,
+  thumbnailFormat: true,
+  thumbnailSize: true,
+  storage: true,
+  filters: true,
+  accept: true,
+};
 
 /** Pixels; as Python's filedepot has it. */
 const DEFAULT_MAX_SIZE = 1024;
@@ -32,7 +43,7 @@ export function uploadedImageWithThumb(options: UploadedImageOptions = {}): Atta
     thumbnailSize,
     processor,
     ...others
-  } = options;
+  } = checkedNames(options, OPTIONS, 'uploadedImageWithThumb');
   const thumbnail = withThumbnail({ format: thumbnailFormat, size: thumbnailSize, processor });
   return attachmentField({
     ...others,
