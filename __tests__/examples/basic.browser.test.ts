@@ -222,6 +222,22 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
     await proxy.close();
   });
 
+  test('shows what it cannot take back', async () => {
+    await open();
+    const proxy = await HoldingProxy.start(server.url);
+    await page.goto(proxy.url);
+    await page.getByText('Nothing here yet').waitFor();
+    await page.route('**/files/**', (route) => route.abort());
+    proxy.hold();
+    await choose({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('hello') });
+    await until(async () => (await filesOnDisk()).includes('file'), 'the file to be stored');
+    await button('Cancel the upload of notes.txt').click();
+    proxy.release();
+    await fileRow('notes.txt').waitFor();
+    expect(await page.getByRole('log').textContent()).toMatch(/cancelled.*notes.txt is uploaded/);
+    await proxy.close();
+  });
+
   test('takes back what is stored before the page was told that all is sent', async () => {
     await open();
     const proxy = await HoldingProxy.start(server.url);

@@ -193,13 +193,14 @@ export class UploadQueue {
   }
 
   /**
-   * What was cancelled too late is deleted again. What was replaced cannot be had back, and is shown as it is now.
+   * What was cancelled too late is deleted again. What cannot be deleted is shown, as is what was replaced, which cannot
+   * be had back.
    * @param {Upload} upload
    * @param {FileInfo} stored
    */
   async #takeBack(upload, stored) {
-    if (upload.replaces) this.onStored(stored);
-    else await deleteFile(stored);
+    if (upload.replaces) return this.onStored(stored);
+    await deleteFile(stored).catch(() => this.#finish(upload, stored));
   }
 
   /**
