@@ -138,6 +138,30 @@ await describeWith(
       expect(texts).toContain((await covers())[0]);
     });
 
+    test('finds tables in the schema that the driver adapter was given', async () => {
+      const connectionString = await server.createDatabase();
+      const database = new pg.Client(connectionString);
+      await database.connect();
+      await database.query(`CREATE SCHEMA app; SET search_path TO app; ${TABLES}`);
+      await database.end();
+      const { PrismaClient } = await import(await generateClient(SCHEMA));
+      const depot = new DepotManager();
+      const files = new MemoryStorage();
+      depot.configure('default', files);
+      const adapter = new PrismaPg({ connectionString }, { schema: 'app' });
+      const inSchema: Client = new PrismaClient({ adapter }).$extends(
+        attachments({ depot, models: { book: { cover: {} } } }),
+      );
+      const books = { create: [{ place: 1n, cover: attach('1') }] };
+      shelfId = randomUUID();
+      await inSchema.shelf.create({ data: { id: shelfId, books } });
+      const { cover } = await inSchema.book.update({ where: keyOf(1n), data: { cover: attach('2') } });
+      expect((await cover?.buffer())?.toString()).toBe('2');
+      await inSchema.shelf.deleteMany({});
+      for await (const id of files.list()) throw new Error(`${id} is left`);
+      await inSchema.$disconnect();
+    });
+
     test('deletes nothing where a transaction came to nothing without a word', async () => {
       await fill();
       await prisma.$transaction(async (inner) => {

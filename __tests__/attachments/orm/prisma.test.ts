@@ -267,6 +267,24 @@ await describeWith('Prisma', [prismaProgram], (_program) => {
       expect(seen).toHaveLength(2);
     });
 
+    test('may do something else than to delete: rows that stay keep their files', async () => {
+      const archive = {
+        async delete(this: Model, { where }: { where: object }) {
+          return this.update({ where, data: { folderId: null } });
+        },
+        async deleteMany(this: Model, { where }: { where: object }) {
+          return this.updateMany({ where, data: { folderId: null } });
+        },
+      };
+      const further = prisma.$extends({ model: { document: archive, folder: { delete: async () => null } } });
+      const documents = { create: ['a', 'b', 'c'].map((name) => ({ name, content: attach(name) })) };
+      const { id } = await further.folder.create({ data: { name: 'x', documents } });
+      await further.document.delete({ where: { name: 'a' } });
+      await further.document.deleteMany({ where: { name: 'b' } });
+      await further.folder.delete({ where: { id } });
+      expect(await Promise.all(['a', 'b', 'c'].map(content))).toEqual(['a', 'b', 'c']);
+    });
+
     test.each<[string, ModelDeclarations]>([
       ['a model that is not there', { letter: { photo: {} } }],
       ['a field that is not there', { document: { picture: {} } }],

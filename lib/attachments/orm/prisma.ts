@@ -81,8 +81,8 @@ export function attachments<const Models extends ModelDeclarations>(
 
 function extended(base: Client, options: PrismaAttachmentOptions<ModelDeclarations>): Client {
   const { models: declarations, connections = DEFAULT_CONNECTIONS, journal = {}, ...others } = options;
-  const { schema, provider } = internalsOf(base);
-  const models = new DataModel(schema, declarations);
+  const { schema, provider, defaultSchema } = internalsOf(base);
+  const models = new DataModel(schema, declarations, defaultSchema);
   const dialect = dialectOf(provider);
   if (!(connections >= 2)) throw new DepotError('INVALID_OPTION', 'There must be at least 2 connections');
   const outside = executorOf(async () => base);
@@ -101,10 +101,18 @@ function extended(base: Client, options: PrismaAttachmentOptions<ModelDeclaratio
   return observedClient(setting, client, { $attachments: () => all });
 }
 
-/** Prisma tells neither its extensions, and has told its own in this way since there are any. */
-function internalsOf(client: Client): { schema: string; provider: unknown } {
-  const { inlineSchema: schema, activeProvider: provider } = Reflect.get(client, '_engineConfig') ?? {};
-  if (typeof schema === 'string') return { schema, provider };
+interface Internals {
+  readonly schema: string;
+  readonly provider: unknown;
+  /** That of the driver adapter: `new PrismaPg(…, { schema })`. */
+  readonly defaultSchema: string | undefined;
+}
+
+/** Prisma tells none of them to its extensions, and has told its own in this way since there are any. */
+function internalsOf(client: Client): Internals {
+  const { inlineSchema, activeProvider, adapter } = Reflect.get(client, '_engineConfig') ?? {};
+  if (typeof inlineSchema === 'string')
+    return { schema: inlineSchema, provider: activeProvider, defaultSchema: adapter?.options?.schema };
   throw new DepotError('UNSUPPORTED', 'Attachments need a client of Prisma 7');
 }
 

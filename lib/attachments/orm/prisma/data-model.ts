@@ -49,11 +49,13 @@ export class DataModel {
 
   /**
    * @param schema the text of the Prisma schema
+   * @param defaultSchema of the database, for tables that name none
    * @throws DepotError `INVALID_OPTION` for models and fields that it does not have
    */
-  constructor(schema: string, declarations: ModelDeclarations) {
+  constructor(schema: string, declarations: ModelDeclarations, defaultSchema?: string) {
     const models = parseSchema(schema);
-    this.#shapes = new Map(models.map((model) => [nameOf(model.name), shapeOf(model, declarations)]));
+    const shapes = models.map((model) => shapeOf(model, declarations, defaultSchema));
+    this.#shapes = new Map(shapes.map((shape) => [shape.name, shape]));
     for (const name of Object.keys(declarations)) this.#assertKnown(name);
     for (const model of models) this.#connect(model);
   }
@@ -105,7 +107,11 @@ function nameOf(model: string): string {
   return model.slice(0, 1).toLowerCase() + model.slice(1);
 }
 
-function shapeOf(model: SchemaModel, declarations: ModelDeclarations): MutableShape {
+function shapeOf(
+  model: SchemaModel,
+  declarations: ModelDeclarations,
+  defaultSchema: string | undefined,
+): MutableShape {
   const name = nameOf(model.name);
   const columns = new Map(
     model.fields.map((field) => [field.name, textIn(field.attributes, '@map') ?? field.name]),
@@ -116,7 +122,7 @@ function shapeOf(model: SchemaModel, declarations: ModelDeclarations): MutableSh
     relations: new Map(),
     cascades: [],
     key: keyOf(model),
-    table: tableOf(model),
+    table: tableOf(model, defaultSchema),
     column: (field) => columns.get(field) ?? field,
   };
 }
@@ -146,9 +152,9 @@ function keyOf({ fields, attributes }: SchemaModel): string[] {
   return [];
 }
 
-function tableOf({ name, attributes }: SchemaModel): string {
+function tableOf({ name, attributes }: SchemaModel, defaultSchema: string | undefined): string {
   const all = attributes.join(' ');
-  const parts = [textIn(all, '@@schema'), textIn(all, '@@map') ?? name];
+  const parts = [textIn(all, '@@schema') ?? defaultSchema, textIn(all, '@@map') ?? name];
   return parts.flatMap((part) => (part === undefined ? [] : quote(part))).join('.');
 }
 

@@ -11,6 +11,8 @@ export interface Dialect {
   readonly name: SqlDialect;
   /** Locks these rows until the end of the transaction. */
   lock(client: Client, shape: ModelShape, rows: readonly Row[]): Promise<void>;
+  /** A query for rows that have the keys in its parameter, a list as JSON. @param columns of the key, quoted */
+  keysIn(shape: ModelShape, columns: string): string;
   /** A condition: the text of a JSON column contains the parameter. */
   contains(column: string): string;
 }
@@ -19,12 +21,18 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
   postgresql: {
     name: 'postgres',
     lock: lockInPostgres,
+    keysIn: ({ table }, columns) =>
+      `SELECT ${columns} FROM jsonb_populate_recordset(null::${table}, $1::jsonb)`,
     contains: (column) => `strpos(${column}::text, $1) > 0`,
   },
   sqlite: {
     name: 'sqlite',
     // There is one transaction that writes.
     lock: async () => {},
+    keysIn: ({ key, column }) => {
+      const values = key.map((field) => `json_extract(value, '$."${column(field)}"')`);
+      return `SELECT ${values.join(', ')} FROM json_each(?)`;
+    },
     contains: (column) => `instr(${column}, ?) > 0`,
   },
 };
@@ -36,15 +44,26 @@ export function dialectOf(provider: unknown): Dialect {
   throw new DepotError('UNSUPPORTED', `Attachments are for PostgreSQL and SQLite, not for ${provider}`);
 }
 
-/** Prisma has no words for it. Values of the key come as JSON: the database knows of what type they are. */
+/** Prisma has no words for it. */
 async function lockInPostgres(client: Client, shape: ModelShape, rows: readonly Row[]): Promise<void> {
-  if (rows.length === 0) return;
-  const { table, key } = shape;
-  const columns = key.map((field) => quote(shape.column(field))).join(', ');
-  const keys = rows.map((row) => Object.fromEntries(key.map((field) => [shape.column(field), row[field]])));
-  const wanted = `SELECT ${columns} FROM jsonb_populate_recordset(null::${table}, $1::jsonb)`;
-  const text = `SELECT 1 AS locked FROM ${table} WHERE (${columns}) IN (${wanted}) FOR UPDATE`;
-  await client.$queryRawUnsafe(text, JSON.stringify(keys, withBigInts));
+  await keysFound(client, DIALECTS.postgresql as Dialect, shape, rows, ' FOR UPDATE');
+}
+
+/** The keys of those rows that are there, by the names of columns: asked in SQL, from which no extension hides any. */
+export async function keysFound(
+  client: Client,
+  dialect: Dialect,
+  shape: ModelShape,
+  rows: readonly Row[],
+  suffix = '',
+): Promise<Row[]> {
+  if (rows.length === 0) return [];
+  const { table, key, column } = shape;
+  const columns = key.map((field) => quote(column(field))).join(', ');
+  const text = `SELECT ${columns} FROM ${table} WHERE (${columns}) IN (${dialect.keysIn(shape, columns)})${suffix}`;
+  // As JSON, since the database knows of what type they are.
+  const keys = rows.map((row) => Object.fromEntries(key.map((field) => [column(field), row[field]])));
+  return client.$queryRawUnsafe(text, JSON.stringify(keys, withBigInts));
 }
 
 function withBigInts(_key: string, value: unknown): unknown {

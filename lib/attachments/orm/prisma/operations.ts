@@ -6,7 +6,15 @@ import { type Arguments, type Client, modelOf, type Row } from './client.js';
 import { type Files, givenFields, holdsUnsaved, inTree, isNew, isNothing, storeNew, toJson } from './data.js';
 import type { AttachmentEntry, ModelShape } from './data-model.js';
 import type { Dialect } from './dialect.js';
-import { attachmentsBelow, itemsOf, likeOneOf, matchingRows, type Reading, uniqueRow } from './rows.js';
+import {
+  attachmentsGone,
+  itemsOf,
+  likeOneOf,
+  matchingRows,
+  type Reading,
+  rowsBelow,
+  uniqueRow,
+} from './rows.js';
 
 /** An operation as the application has called it. */
 export interface Operation {
@@ -144,9 +152,9 @@ function runUpsert(work: OperationWork, operation: Operation): Promise<unknown> 
 async function runDelete(work: OperationWork, operation: Operation): Promise<unknown> {
   const { shape, parameters } = operation;
   const reading = await readingOf(work);
-  const old = await attachmentsBelow(reading, shape, await uniqueRow(reading, shape, parameters.where));
+  const before = await rowsBelow(reading, shape, await uniqueRow(reading, shape, parameters.where));
   const result = await execute(work, operation, parameters);
-  await work.unit.remove(...old);
+  await work.unit.remove(...(await attachmentsGone(reading, before)));
   return result;
 }
 
@@ -154,9 +162,9 @@ async function runDeleteMany(work: OperationWork, operation: Operation): Promise
   const { shape, parameters } = operation;
   const reading = await readingOf(work);
   const rows = await matchingRows(reading, shape, parameters.where, parameters.limit);
-  const old = await attachmentsBelow(reading, shape, rows);
+  const before = await rowsBelow(reading, shape, rows);
   const result = await execute(work, operation, { where: likeOneOf(shape.key, rows) });
-  await work.unit.remove(...old);
+  await work.unit.remove(...(await attachmentsGone(reading, before)));
   return result;
 }
 

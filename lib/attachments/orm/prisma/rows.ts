@@ -1,7 +1,7 @@
 import type { Attachment } from '../../attachment.js';
 import { type Client, modelOf, type Row } from './client.js';
 import type { Cascade, ModelShape } from './data-model.js';
-import type { Dialect } from './dialect.js';
+import { type Dialect, keysFound } from './dialect.js';
 
 /** Where rows are read that are about to be changed. */
 export interface Reading {
@@ -69,20 +69,52 @@ export function attachmentsOf({ attachments }: ModelShape, rows: readonly Row[])
   );
 }
 
-/** The attachments of rows, and of all that the database deletes with them. */
-export async function attachmentsBelow(
+/** Rows of one model. */
+export interface Rows {
+  readonly shape: ModelShape;
+  readonly rows: readonly Row[];
+}
+
+/** These rows, and all that the database deletes with them. */
+export async function rowsBelow(
   reading: Reading,
   shape: ModelShape,
   rows: readonly Row[],
   seen: Seen = new Map(),
-): Promise<Attachment[]> {
-  const found = attachmentsOf(shape, rows);
+): Promise<Rows[]> {
+  const found = [{ shape, rows }];
   for (const cascade of shape.cascades) {
     const { child } = cascade;
     const children = (await childrenOf(reading, cascade, rows)).filter((row) => isFirst(seen, child, row));
-    if (children.length > 0) found.push(...(await attachmentsBelow(reading, child, children, seen)));
+    if (children.length > 0) found.push(...(await rowsBelow(reading, child, children, seen)));
   }
   return found;
+}
+
+/** The attachments of those rows that are no more: extensions and triggers may do something else than to delete. */
+export async function attachmentsGone(
+  { client, dialect }: Reading,
+  before: readonly Rows[],
+): Promise<Attachment[]> {
+  const gone: Attachment[] = [];
+  for (const { shape, rows } of before) {
+    const withFiles = rows.filter((row) => attachmentsOf(shape, [row]).length > 0);
+    const names = shape.key.map((field) => shape.column(field));
+    const left = new Set(
+      (await keysFound(client, dialect, shape, withFiles)).map((row) => nameOf(row, names)),
+    );
+    gone.push(
+      ...attachmentsOf(
+        shape,
+        withFiles.filter((row) => !left.has(nameOf(row, shape.key))),
+      ),
+    );
+  }
+  return gone;
+}
+
+function nameOf(row: Row, key: readonly string[]): string {
+  return JSON.stringify(key.map((name) => String(row[name])));
 }
 
 async function childrenOf(
@@ -103,7 +135,7 @@ type Seen = Map<ModelShape, Set<string>>;
 /** Rows may refer to each other in a circle, and be reached on two ways. */
 function isFirst(seen: Seen, shape: ModelShape, row: Row): boolean {
   const known = seen.get(shape) ?? new Set();
-  const name = JSON.stringify(shape.key.map((field) => String(row[field])));
+  const name = nameOf(row, shape.key);
   const isNew = !known.has(name);
   seen.set(shape, known.add(name));
   return isNew;
