@@ -425,6 +425,19 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       await expectExact(0);
     });
 
+    test('bulkWrite of the connection is refused where a model has attachments', async () => {
+      const Product = productModel();
+      connection.model('Plain', Schema.create({ name: String }));
+      const { _id } = await Product.create({ name: 'one', photo: attach(bytes('1')) });
+      const deletion = { model: 'Product', name: 'deleteOne', filter: { _id } } as const;
+      const refused = connection.bulkWrite([deletion]);
+      await expect(refused).rejects.toMatchObject({ code: 'ATTACHMENT_UNSUPPORTED' });
+      await expectExact(2);
+      const others = connection.bulkWrite([{ model: 'Plain', name: 'insertOne', document: { name: 'a' } }]);
+      // Servers before MongoDB 8.0 have no such command.
+      await others.catch((error) => expect(error.code).toBeUndefined());
+    });
+
     test('at once on one row leave the file of the last', async () => {
       const Product = productModel();
       const { id } = await Product.create({ name: 'hot', photo: attach(bytes('0')), pictures: [] });

@@ -1,9 +1,15 @@
 import type { Collection, Connection, Model, Schema } from 'mongoose';
+import { DepotError } from '../../../errors.js';
 import { Places } from './places.js';
 import { parseCall, WRITING_METHODS, type WritingMethod } from './write-call.js';
 import { Writer, type WriterContext } from './writer.js';
 
 type Write = (...given: unknown[]) => Promise<unknown>;
+
+/** What is used of an operation that a connection is given. */
+interface BulkOperation {
+  readonly model?: string | Model<unknown>;
+}
 
 /** The collections of a connection, as far as models write to them. */
 export class Collections {
@@ -18,6 +24,25 @@ export class Collections {
   watch(connection: Connection): void {
     for (const model of Object.values(connection.models)) this.#add(model);
     connection.on('model', (model: Model<unknown>) => this.#add(model));
+    this.#refuseBulk(connection);
+  }
+
+  /** What a connection writes in bulk goes past the collections of its models. */
+  #refuseBulk(connection: Connection): void {
+    const methods = connection as unknown as { bulkWrite: Write };
+    const bulkWrite = methods.bulkWrite.bind(connection);
+    methods.bulkWrite = async (...given) => {
+      for (const { model } of given[0] as readonly BulkOperation[]) {
+        const name = typeof model === 'string' ? model : model?.modelName;
+        const { collection } = connection.models[name ?? ''] ?? {};
+        if (collection && this.#watched.get(collection)?.hasAttachments)
+          throw new DepotError(
+            'ATTACHMENT_UNSUPPORTED',
+            `bulkWrite of the connection: ${name} has attachments, use its own bulkWrite`,
+          );
+      }
+      return bulkWrite(...given);
+    };
   }
 
   #add({ collection, schema }: Model<unknown>): void {
@@ -45,14 +70,22 @@ class WatchedCollection {
     this.#places = undefined;
   }
 
+  get hasAttachments(): boolean {
+    return !this.#current.isEmpty;
+  }
+
+  get #current(): Places {
+    this.#places ??= new Places(this.#schemas);
+    return this.#places;
+  }
+
   #wrap(collection: Collection, method: WritingMethod, writer: Writer): void {
     const methods = collection as unknown as Record<string, Write>;
     const original = methods[method]?.bind(collection);
     if (!original) return;
     methods[method] = async (...given) => {
-      this.#places ??= new Places(this.#schemas);
-      if (this.#places.isEmpty) return original(...given);
-      return writer.write(parseCall(method, given), this.#places, original);
+      if (!this.hasAttachments) return original(...given);
+      return writer.write(parseCall(method, given), this.#current, original);
     };
   }
 }
