@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -11,10 +11,15 @@ import { MemoryJournal, type MemoryTransaction } from '../../lib/attachments/jou
 import { DepotManager } from '../../lib/depot/manager.js';
 import { withImageMetadata } from '../../lib/images/image-metadata.js';
 import type { ImageInput, ImageProcessor } from '../../lib/images/image-processor.js';
+import { withImageSize } from '../../lib/images/image-size.js';
 import { SharpProcessor } from '../../lib/images/sharp-processor.js';
 import { withThumbnail } from '../../lib/images/thumbnail.js';
 import { uploadedImageWithThumb } from '../../lib/images/uploaded-image.js';
 import { halves, hostileFiles } from '../support/images.js';
+import { until } from '../support/until.js';
+
+/** What files of this process are called that hold large images for a while. */
+const HELD = `filedepot-image-${process.pid}-`;
 
 let depot: DepotManager;
 let journal: MemoryJournal;
@@ -126,6 +131,14 @@ describe('a large image', () => {
       await rm(folder, { recursive: true });
     }
   });
+});
+
+test('a large image whose storage does not exist leaves nothing in the temporary folder', async () => {
+  const content = Readable.from([await halves(900, 900).png({ compressionLevel: 0 }).toBuffer()]);
+  const field = attachmentField({ storage: 'missing', processContent: withImageSize({ maxSize: 900 }) });
+  await expect(save(field, content)).rejects.toMatchObject({ code: 'STORAGE_NOT_FOUND' });
+  const held = async () => (await readdir(tmpdir())).filter((name) => name.startsWith(HELD));
+  await until(async () => (await held()).length === 0, 'the temporary file to go');
 });
 
 describe('what is refused leaves nothing', () => {

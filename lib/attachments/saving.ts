@@ -3,7 +3,7 @@ import { toContentSource } from '../contract/content.js';
 import { parseFilePath } from '../contract/file-path.js';
 import { parseFrozen } from '../contract/metadata.js';
 import type { StagedFile, WrittenDetails } from '../contract/staged-file.js';
-import type { FileStorage, StageOptions } from '../contract/storage.js';
+import { closedOnFailure, type FileStorage, type StageOptions } from '../contract/storage.js';
 import type { StorageDirectory } from '../contract/storage-directory.js';
 import { DepotError } from '../errors.js';
 import { decideContentType } from '../internal/accept.js';
@@ -109,8 +109,16 @@ export class Saving {
     return { ...file, content, detectedType };
   }
 
+  #createFile(content: Content, storageName: string | undefined, how: HowToCreate): Promise<OwnFile> {
+    return closedOnFailure(content, () => this.#announceAndCreate(content, storageName, how));
+  }
+
   /** Announces, while the content is uploaded; no reader sees the file before it is announced. */
-  async #createFile(content: Content, storageName: string | undefined, how: HowToCreate): Promise<OwnFile> {
+  async #announceAndCreate(
+    content: Content,
+    storageName: string | undefined,
+    how: HowToCreate,
+  ): Promise<OwnFile> {
     const depot = this.#desk.depot.resolveAlias(storageName);
     const storage = this.#desk.depot.get(depot);
     const id = storage.newId();
