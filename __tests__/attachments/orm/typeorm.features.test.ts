@@ -215,10 +215,19 @@ describe('AttachmentColumn', () => {
   test('needs useAttachments', async () => {
     const dataSource = await new DataSource(inMemory(Document)).initialize();
     await dataSource.query("INSERT INTO document (content) VALUES ('{}')");
-    await expect(dataSource.getRepository(Document).find()).rejects.toMatchObject({
-      code: 'INVALID_OPTION',
-      message: expect.stringContaining('useAttachments'),
-    });
+    const documents = dataSource.getRepository(Document);
+    const acts = [
+      () => documents.find(),
+      () => documents.save({ content: attach('x') }),
+      () => documents.insert({ pages: [attach('x')] }),
+      () => documents.update(1, { content: attach('x') }),
+    ];
+    for (const act of acts)
+      await expect(act()).rejects.toMatchObject({
+        code: 'INVALID_OPTION',
+        message: expect.stringContaining('useAttachments'),
+      });
+    expect(await dataSource.query('SELECT content FROM document')).toEqual([{ content: '{}' }]);
     await dataSource.destroy();
   });
 });
@@ -463,8 +472,16 @@ describe('useAttachments', () => {
     expect(await files()).toEqual([document?.content?.path]);
   });
 
+  test('comes after initialize()', async () => {
+    const dataSource = new DataSource(inMemory(Document));
+    await expect(useAttachments(dataSource, { depot })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('initialize'),
+    });
+  });
+
   test('refuses databases without a journal', async () => {
-    const dataSource = { options: { type: 'mysql' }, subscribers: [] } as never;
+    const dataSource = { options: { type: 'mysql' }, subscribers: [], isInitialized: true } as never;
     await expect(useAttachments(dataSource, { depot })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
   });
 

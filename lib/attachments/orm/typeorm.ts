@@ -48,6 +48,8 @@ export async function useAttachments(
   dataSource: DataSource,
   options: TypeOrmAttachmentOptions,
 ): Promise<TypeOrmAttachments> {
+  if (!dataSource.isInitialized)
+    throw new DepotError('INVALID_OPTION', 'useAttachments comes after dataSource.initialize()');
   const earlier = followingOf(dataSource);
   if (earlier && !earlier.isClosed)
     throw new DepotError(

@@ -53,6 +53,7 @@ export class AttachmentTransformer implements ValueTransformer {
 
   /** What is stored, as JSON; what is not stored yet stays as it is, so that it counts as a change. */
   to(value: unknown): unknown {
+    if (!this.#read && value !== null && value !== undefined) throw notSetUp();
     if (Array.isArray(value)) return value.map((item) => this.to(item));
     return value instanceof Attachment && value.isStored ? value.toJSON() : value;
   }
