@@ -350,6 +350,19 @@ describe('update() by criteria', () => {
     expect((await files()).length).toBe(2);
   });
 
+  test('leaves the values that it is given as they are: they may go to another row', async () => {
+    const documents = await openDocuments();
+    const values = { id: 1, name: 'one', content: attach('x') };
+    const { affected } = await documents.update(1, values);
+    if (!affected) await documents.insert({ ...values });
+    await documents.save({ id: 2 });
+    await documents.update(2, { content: values.content });
+    await documents.update(1, values);
+    for (const { content } of await documents.find())
+      expect((await content?.buffer())?.toString()).toBe('x');
+    expect((await files()).length).toBe(2);
+  });
+
   test('where there is no row, nothing is stored', async () => {
     const documents = await openDocuments();
     await documents.update(7, { content: attach(Readable.from(['x'])), name: 'x' });

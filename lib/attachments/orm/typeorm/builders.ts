@@ -73,12 +73,17 @@ class AttachmentUpdate extends UpdateQueryBuilder<ObjectLiteral> {
         ? scope.fields.filter((field) => field.valueIn(values as ObjectLiteral) !== undefined)
         : [];
     if (!scope || fields.length === 0) return super.execute();
-    return inTransaction(this, async (queryRunner) => {
+    // The application may give them to another row.
+    const given = fields.map((field) => [field.column, field.valueIn(values as ObjectLiteral)] as const);
+    const act = async (queryRunner: QueryRunner) => {
       await this.#follow(queryRunner, scope, fields);
       const result = await super.execute();
       scope.following.written(queryRunner, scope.metadata, [values as ObjectLiteral]);
       scope.following.removed(queryRunner);
       return result;
+    };
+    return inTransaction(this, act).finally(() => {
+      for (const [column, value] of given) column.setEntityValue(values as ObjectLiteral, value);
     });
   }
 
