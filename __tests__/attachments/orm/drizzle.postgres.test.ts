@@ -89,6 +89,24 @@ await describeWith('Drizzle on PostgreSQL, with keys of several columns', [start
     expect(await covers()).toEqual(['1', 'new', 'new']);
   });
 
+  test('changes and deletes more rows than there may be parameters', async () => {
+    const letters = pgTable('letters', { id: uuid('id').primaryKey(), scan: pgAttachment('scan') });
+    const depot = new DepotManager();
+    depot.configure('default', storage);
+    const own = withAttachments(drizzle(pool), { depot, tables: { letters } });
+    await pool.query('CREATE TABLE letters (id uuid PRIMARY KEY, scan jsonb)');
+    await pool.query('INSERT INTO letters SELECT gen_random_uuid() FROM generate_series(1, 70000)');
+    expect((await own.update(letters).set({ scan: null })).rowCount).toBe(70_000);
+    expect((await own.delete(letters)).rowCount).toBe(70_000);
+  });
+
+  test('deletes no files of rows that a rule keeps', async () => {
+    await pool.query(`CREATE RULE keep AS ON DELETE TO books WHERE OLD.title = '1' DO INSTEAD NOTHING`);
+    await db.delete(books);
+    await pool.query('DROP RULE keep ON books');
+    expect(await covers()).toEqual(['1']);
+  });
+
   test('lets those who update a row at once wait for each other', async () => {
     const texts = Array.from({ length: 20 }, (_text, index) => `text ${index}`);
     await Promise.all(

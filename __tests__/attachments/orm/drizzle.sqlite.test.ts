@@ -226,6 +226,53 @@ describe('Drizzle on SQLite', () => {
     expect(await bench.files()).toHaveLength(3);
   });
 
+  test('meets rows that are there already with nothing to store', async () => {
+    const { db } = bench;
+    await db.insert(documents).values({ name: 'a', content: attach('1') });
+    await db.insert(documents).values({ name: 'a', photo: null }).onConflictDoNothing();
+    const set = { folderId: null };
+    await db.insert(documents).values({ name: 'a' }).onConflictDoUpdate({ target: documents.name, set });
+    expect(await content('a')).toBe('1');
+  });
+
+  test('finds rows whose conflict changes what they were found by', async () => {
+    const { db } = bench;
+    const values = { id: 1, name: 'a', content: attach('1'), photo: attach('p') };
+    await db.insert(documents).values(values);
+    await db
+      .insert(documents)
+      .values({ name: 'a', content: attach('2') })
+      .onConflictDoUpdate({ target: documents.name, set: { name: 'b', content: sql`excluded.content` } });
+    expect(await content('b')).toBe('2');
+    const lost = db
+      .insert(documents)
+      .values({ id: 1, name: 'c', content: attach('3') })
+      .onConflictDoUpdate({ target: documents.id, set: { id: 2 } });
+    await expect(lost).rejects.toMatchObject({ code: 'ATTACHMENT_UNSUPPORTED' });
+    expect(await bench.files()).toHaveLength(2);
+  });
+
+  test('keeps the files of rows that the database does not delete with others', async () => {
+    const { db } = bench;
+    await db.insert(folders).values({ id: 1, name: 'x' });
+    await db.insert(documents).values({ name: 'a', content: attach('1'), folderId: 1 });
+    await db.run(sql`PRAGMA foreign_keys = OFF`);
+    await db.delete(folders);
+    await db.run(sql`PRAGMA foreign_keys = ON`);
+    expect(await content('a')).toBe('1');
+  });
+
+  test('changes and deletes more rows than there may be parameters', async () => {
+    const { db } = bench;
+    await db.run(sql`
+      with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 40000)
+      insert into documents (name) select 'n' || n from numbers
+    `);
+    await db.update(documents).set({ content: null });
+    await db.delete(documents);
+    expect(await db.$count(documents)).toBe(0);
+  });
+
   test('many at once', async () => {
     const { db } = bench;
     await Promise.all(

@@ -1,4 +1,4 @@
-import { attachmentsBelow, onlyThese, rowsOf } from './rows.js';
+import { attachmentsGone, onlyThese, rowsBelow, rowsOf } from './rows.js';
 import { execute } from './statement.js';
 import type { Execution, Work } from './work.js';
 
@@ -7,8 +7,8 @@ export async function runDelete(work: Work, execution: Execution): Promise<unkno
   const { shape, statement, method, placeholders } = execution;
   const session = await work.session();
   const rows = await rowsOf(session, execution);
-  const old = await attachmentsBelow(session, shape, rows);
+  const before = await rowsBelow(session, shape, rows);
   const result = await execute(statement.build(session, onlyThese(shape, rows)), method, placeholders);
-  await work.unit.remove(...old);
+  await work.unit.remove(...(await attachmentsGone(session, before)));
   return result;
 }

@@ -4,9 +4,9 @@ import { DepotError } from '../../../errors.js';
 import type { SqlExecutor } from '../../journal/sql-journal.js';
 import { NewFiles, settleAll } from '../../sql/new-files.js';
 import type { AttachmentColumn } from './columns.js';
-import { attachmentsOf, rowsLike } from './rows.js';
+import { attachmentsOf, rowsAgain, rowsLike } from './rows.js';
 import type { TableShape } from './schema.js';
-import type { Placeholders, Row } from './session.js';
+import type { Placeholders, Row, Session } from './session.js';
 import { execute, type Statement } from './statement.js';
 import { givenColumns, itemsGiven, without } from './values.js';
 import type { Execution, Work } from './work.js';
@@ -23,7 +23,7 @@ export function runInsert(work: Work, execution: Execution): Promise<unknown> {
   refuseSelected(statement);
   return NewFiles.of(work.unit, async (files) => {
     const rows = rowsGiven(statement);
-    const conflict = conflictOf(execution, rows);
+    const conflict = bringsFiles(execution, rows) ? conflictOf(execution, rows) : undefined;
     const values = [await storeRows(files, execution, rows)];
     if (conflict) return upsert(work, execution, { conflict, files, values });
     const session = await work.session();
@@ -61,6 +61,16 @@ async function storeRow(files: Files, { shape, placeholders }: Execution, row: R
   return { ...row, ...Object.fromEntries(await settleAll(givenColumns(shape, row).map(store))) };
 }
 
+/** Whether files may come, or go: those of rows that are there already go where a conflict sets their columns. */
+function bringsFiles({ shape, statement }: Execution, rows: readonly Row[]): boolean {
+  const hasFiles = (row: Row) => givenColumns(shape, row).some(([key]) => row[key] !== null);
+  return rows.some(hasFiles) || givenColumns(shape, updateOf(statement)?.set ?? {}).length > 0;
+}
+
+function updateOf(statement: Statement): ConflictUpdate | undefined {
+  return statement.parameters('onConflictDoUpdate')?.[0] as ConflictUpdate | undefined;
+}
+
 /** Rows that are there already may be hit: which, and what becomes of them. */
 interface Conflict {
   /** The columns on which rows collide. */
@@ -76,7 +86,7 @@ function conflictOf(
   rows: readonly Row[],
 ): Conflict | undefined {
   if (onlyAdds(statement)) return undefined;
-  const update = statement.parameters('onConflictDoUpdate')?.[0] as ConflictUpdate | undefined;
+  const update = updateOf(statement);
   const target =
     update?.target ?? (statement.parameters('onConflictDoNothing')?.[0] as ConflictTarget)?.target;
   const keys = target === undefined ? shape.primaryKey : [target].flat().map((one) => keyOf(shape, one));
@@ -145,9 +155,34 @@ async function upsert(
   const result = await execute(statement.build(session, changes), method, placeholders);
   const after = await rowsLike(session, shape, keys, rows, is(shape.table, PgTable) ? { xmax: XMAX } : {});
   if (update) refuseUnseen(before, after);
+  const moved = isMoving(shape, conflict) ? await movedRows(session, shape, before, after) : [];
   const old = attachmentsOf(shape, before);
-  await work.unit.remove(...without([...old, ...files.stored], attachmentsOf(shape, after)));
+  await work.unit.remove(...without([...old, ...files.stored], attachmentsOf(shape, [...after, ...moved])));
   return result;
+}
+
+/** Whether a row may be found no more by what it was found by. */
+function isMoving({ primaryKey }: TableShape, { keys, update }: Conflict): boolean {
+  return [...keys, ...primaryKey].some((key) => update?.set[key] !== undefined);
+}
+
+/**
+ * The rows that were there before, by their primary keys.
+ * @param after the rows that have what was asked for
+ * @throws DepotError `ATTACHMENT_UNSUPPORTED` where these have changed: nobody knows what the rows have now
+ */
+async function movedRows(
+  session: Session,
+  shape: TableShape,
+  before: readonly Row[],
+  after: readonly Row[],
+): Promise<readonly Row[]> {
+  const again = shape.primaryKey.length > 0 ? await rowsAgain(session, shape, before) : after;
+  if (again.length >= before.length) return again;
+  throw new DepotError(
+    'ATTACHMENT_UNSUPPORTED',
+    'A conflict changes what tells rows with files apart: leave the columns of the key out of `set`',
+  );
 }
 
 /** Not 0 for a row that was there before, as it was locked (https://www.postgresql.org/docs/17/ddl-system-columns.html). */

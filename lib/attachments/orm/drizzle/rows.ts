@@ -48,16 +48,26 @@ export function onlyThese(shape: TableShape, rows: readonly Row[]): Changes {
 }
 
 /** A condition: the columns of these keys have the values of one of these rows. */
-function likeOneOf({ columns }: TableShape, keys: readonly string[], rows: readonly Row[]): SQL {
+function likeOneOf({ table, columns }: TableShape, keys: readonly string[], rows: readonly Row[]): SQL {
   const column = (key: string) => columns[key] as Column;
   const [first = '', ...others] = keys;
-  if (others.length === 0) return inArray(column(first), valuesOf(first, rows));
+  const values = rows.map((row) => row[first]);
+  if (others.length === 0) return isOneOf(column(first), values, is(table, PgTable));
   const isLike = (row: Row) => and(...keys.map((key) => eq(column(key), row[key])));
   return or(...rows.map(isLike)) ?? sql`1 = 0`;
 }
 
-function valuesOf(key: string, rows: readonly Row[]): unknown[] {
-  return rows.map((row) => row[key]);
+/** Up to so many values each have a parameter of their own: of parameters, databases take some ten thousand. */
+const MANY = 1000;
+
+/** A condition: the column has one of these values. */
+function isOneOf(column: Column, values: readonly unknown[], isPostgres: boolean): SQL {
+  if (values.length <= MANY) return inArray(column, [...values]);
+  const raw = values.map((value) => column.mapToDriverValue(value));
+  if (isPostgres) return sql`${column} = any(${sql.param(raw)})`;
+  const isPlain = raw.every((value) => typeof value === 'number' || typeof value === 'string');
+  if (!isPlain) return inArray(column, [...values]);
+  return sql`${column} in (select value from json_each(${JSON.stringify(raw)}))`;
 }
 
 /** The attachments of rows. */
@@ -67,20 +77,51 @@ export function attachmentsOf({ attachments }: TableShape, rows: readonly Row[])
   );
 }
 
-/** The attachments of rows, and of all that the database deletes with them. */
-export async function attachmentsBelow(
+/** Rows of one table. */
+export interface Rows {
+  readonly shape: TableShape;
+  readonly rows: readonly Row[];
+}
+
+/** These rows, and all that the database deletes with them. */
+export async function rowsBelow(
   session: Session,
   shape: TableShape,
   rows: readonly Row[],
   seen: Seen = new Map(),
-): Promise<Attachment[]> {
-  const found = attachmentsOf(shape, rows);
+): Promise<Rows[]> {
+  const found = [{ shape, rows }];
   for (const cascade of shape.cascades) {
     const { child } = cascade;
     const children = (await childrenOf(session, cascade, rows)).filter((row) => isFirst(seen, child, row));
-    if (children.length > 0) found.push(...(await attachmentsBelow(session, child, children, seen)));
+    if (children.length > 0) found.push(...(await rowsBelow(session, child, children, seen)));
   }
   return found;
+}
+
+/**
+ * The attachments of those rows that are no more: tables need not have the foreign keys that are declared, and a policy or
+ * a trigger may keep rows.
+ */
+export async function attachmentsGone(session: Session, before: readonly Rows[]): Promise<Attachment[]> {
+  const gone: Attachment[] = [];
+  for (const { shape, rows } of before) {
+    const withFiles = rows.filter((row) => attachmentsOf(shape, [row]).length > 0);
+    const left = new Set((await rowsAgain(session, shape, withFiles)).map((row) => nameOf(shape, row)));
+    const isGone = (row: Row) => !left.has(nameOf(shape, row));
+    gone.push(...attachmentsOf(shape, withFiles.filter(isGone)));
+  }
+  return gone;
+}
+
+/** The same rows as they are now, those that are still there; none where nothing tells rows apart. */
+export async function rowsAgain(session: Session, shape: TableShape, rows: readonly Row[]): Promise<Row[]> {
+  const { primaryKey } = shape;
+  return primaryKey.length > 0 && rows.length > 0 ? rowsLike(session, shape, primaryKey, rows) : [];
+}
+
+function nameOf({ primaryKey }: TableShape, row: Row): string {
+  return JSON.stringify(primaryKey.map((key) => String(row[key])));
 }
 
 function childrenOf(
