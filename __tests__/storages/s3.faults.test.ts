@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as sdk from '@aws-sdk/client-s3';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
@@ -257,36 +257,45 @@ await describeWith('S3 and its faults', [startS3Server], (server) => {
   });
 
   describe('a server unlike that of Amazon', () => {
-    /** A storage of a server that answers all requests alike. */
-    async function answering(status: number, code: string) {
-      const body = `<Error><Code>${code}</Code><Message>So it is.</Message></Error>`;
-      const odd = createServer((_req, res) => {
-        res.writeHead(status, { 'content-type': 'application/xml' }).end(body);
+    let odd: Server;
+    afterEach(() => {
+      odd.closeAllConnections();
+      odd.close();
+    });
+
+    /** A storage of a server that has nothing, and answers all requests of some methods with an error. */
+    async function answering(errors: Record<string, [status: number, code: string]>, createBucket = false) {
+      odd = createServer(({ method = '' }, res) => {
+        const [status, code] = errors[method] ?? [200];
+        const error = `<Error><Code>${code}</Code><Message>So it is.</Message></Error>`;
+        res.writeHead(status, { 'content-type': 'application/xml' });
+        res.end(status === 200 ? '<ListBucketResult></ListBucketResult>' : error);
       });
       await once(odd.listen(0, '127.0.0.1'), 'listening');
       const { port } = odd.address() as AddressInfo;
-      const storage = open({ endpoint: `http://127.0.0.1:${port}`, createBucket: false, ...IMPATIENT });
-      const close = () => {
-        odd.closeAllConnections();
-        odd.close();
-      };
-      return { storage, close };
+      return open({ endpoint: `http://127.0.0.1:${port}`, createBucket, ...IMPATIENT });
     }
 
     test('and says of a file to delete that it is missing', async () => {
-      const { storage, close } = await answering(404, 'NoSuchKey');
+      const storage = await answering({ DELETE: [404, 'NoSuchKey'] });
       await expect(storage.delete('id')).resolves.toBeUndefined();
-      close();
     });
 
     test('and knows no conditions of writes', async () => {
-      const { storage, close } = await answering(501, 'NotImplemented');
+      const storage = await answering({ HEAD: [404, ''], PUT: [501, 'NotImplemented'] });
       await expect(storage.create('x')).rejects.toMatchObject({
         code: 'STORAGE_FAILED',
         message: expect.stringContaining('conditionalWrites: false'),
       });
-      close();
     });
+
+    test.each(['BucketAlreadyOwnedByYou', 'BucketAlreadyExists', 'OperationAborted'])(
+      'or where somebody else makes the bucket at the same moment: %s',
+      async (code) => {
+        const storage = await answering({ HEAD: [404, ''], PUT: [409, code] }, true);
+        await expect(storage.check()).resolves.toBeUndefined();
+      },
+    );
   });
 
   describe('a server that knows a completed upload no more, where its answer was lost', () => {

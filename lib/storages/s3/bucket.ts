@@ -175,7 +175,10 @@ function clientConfig(settings: S3Settings): Sdk.S3ClientConfig {
   };
 }
 
-/** Makes the bucket as Python's filedepot does: objects that are to be public need access control lists. */
+/**
+ * Makes the bucket as Python's filedepot does: objects that are to be public need access control lists. Whoever may not look
+ * for it may use it nevertheless; who comes first makes it.
+ */
 async function createBucket(sdk: typeof Sdk, client: Sdk.S3Client, settings: S3Settings): Promise<void> {
   const { bucket: Bucket, policy } = settings;
   const isPublic = policy === 'public-read';
@@ -190,7 +193,7 @@ async function createBucket(sdk: typeof Sdk, client: Sdk.S3Client, settings: S3S
     await client.send(new sdk.CreateBucketCommand({ Bucket, ...ownership }));
     if (isPublic) await allowPublicObjects(sdk, client, Bucket);
   } catch (error) {
-    if (nameOf(error) !== 'BucketAlreadyOwnedByYou') throw error;
+    if (statusOf(error) !== 409) throw error;
   }
 }
 
