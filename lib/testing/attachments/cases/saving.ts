@@ -62,6 +62,18 @@ export const saving: AttachmentCases = {
     assert.equal(row.photo?.derivative('thumb')?.bytes, 4);
   },
 
+  'create: what is read meanwhile does not disturb it': async (scene) => {
+    const { id } = await savedRow(scene);
+    const slow = async function* () {
+      for (const text of ['one, ', 'two']) {
+        await scene.assertContent((await scene.row(id)).content, 'content');
+        yield Buffer.from(text);
+      }
+    };
+    const created = await scene.orm.create({ name: 'slow', content: Readable.from(slow()) });
+    await scene.assertContent((await scene.row(created)).content, 'one, two');
+  },
+
   'create: one piece of content on two rows makes two files': async (scene) => {
     for (const content of [attach(Buffer.from('same')), attach(Readable.from(['same']))]) {
       const first = await scene.orm.create({ name: scene.newName(), content });
