@@ -1,13 +1,12 @@
-import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { DepotError } from '../errors.js';
 import { ContentMeter } from '../internal/content-meter.js';
 import { writeInPieces } from '../internal/piece-writer.js';
 import { acceptedFormat } from './formats.js';
+import { newHeldPath } from './held-files.js';
 import type { ImageInput } from './image-processor.js';
 
 /** Bytes; what is larger is held in a file, so that many images at once do not fill the memory. */
@@ -111,7 +110,7 @@ export class HeldContent {
   }
 
   async #moveToFile(): Promise<void> {
-    this.#path ??= join(tmpdir(), `filedepot-image-${process.pid}-${randomUUID()}`);
+    this.#path ??= newHeldPath();
     this.#file ??= await open(this.#path, 'wx', 0o600);
     for (const chunk of this.#chunks) await this.#file.writeFile(chunk);
     this.#chunks = [];
