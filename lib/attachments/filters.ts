@@ -20,7 +20,7 @@ export interface FilterContext {
   readonly source: FilterSource;
   /** All filters of the field, in their order: those that share work can see what will be wanted. */
   readonly filters: readonly AttachmentFilter[];
-  /** Aborted when the save has failed for another reason, so that long work can stop. */
+  /** Aborted when the transaction ends before the save does, so that long work can stop. */
   readonly signal: AbortSignal;
   /**
    * What all filters of this attachment share, e.g. one decoded image: made when it is first asked for, and gone when the
