@@ -289,6 +289,19 @@ await describeWith('S3 and its faults', [startS3Server], (server) => {
       });
     });
 
+    test('or where we may not make the bucket', async () => {
+      const ours = open({});
+      const file = await ours.get(await ours.create('x'));
+      const storage = await answering({ HEAD: [404, ''], PUT: [403, 'AccessDenied'] }, true);
+      const refused = {
+        code: 'STORAGE_ACCESS_DENIED',
+        message: expect.stringMatching(/^S3 bucket ".*AccessDenied/),
+      };
+      await expect(storage.url(file)).rejects.toMatchObject(refused);
+      await expect(storage.check()).rejects.toMatchObject(refused);
+      await expect(storage.create('x')).rejects.toMatchObject(refused);
+    });
+
     test.each(['BucketAlreadyOwnedByYou', 'BucketAlreadyExists', 'OperationAborted'])(
       'or where somebody else makes the bucket at the same moment: %s',
       async (code) => {

@@ -132,7 +132,7 @@ export class S3Bucket extends ObjectBucket<S3Settings, Connection> {
       if (this.settings.createBucket) await createBucket(sdk, client, this.settings);
     } catch (error) {
       if (!this.settings.client) client.destroy();
-      throw error;
+      throw toStorageError(error, this.place);
     }
     return { sdk, client, signedPut: own ? undefined : new SignedPut(client, this.settings.bucket) };
   }
