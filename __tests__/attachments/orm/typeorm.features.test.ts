@@ -358,8 +358,7 @@ describe('update() by criteria', () => {
     await documents.save({ id: 2 });
     await documents.update(2, { content: values.content });
     await documents.update(1, values);
-    for (const { content } of await documents.find())
-      expect((await content?.buffer())?.toString()).toBe('x');
+    for (const { content } of await documents.find()) expect((await content?.buffer())?.toString()).toBe('x');
     expect((await files()).length).toBe(2);
   });
 
