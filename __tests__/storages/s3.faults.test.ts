@@ -63,6 +63,11 @@ await describeWith('S3 and its faults', [startS3Server], (server) => {
         'STORAGE_LOGIN_FAILED',
         () => ({ credentials: () => Promise.reject(noCredentials()) }),
       ],
+      [
+        'credentials without keys',
+        'STORAGE_LOGIN_FAILED',
+        () => ({ credentials: {} as NonNullable<S3StorageOptions['credentials']> }),
+      ],
       ['a bucket that is missing', 'BUCKET_NOT_FOUND', () => ({ bucket: `missing-${randomUUID()}` })],
       ['a wrong region', 'WRONG_REGION', () => ({ region: 'eu-north-1' })],
       ['nobody there', 'STORAGE_UNAVAILABLE', () => ({ endpoint: 'http://127.0.0.1:9', maxAttempts: 1 })],

@@ -51,6 +51,12 @@ const MEANINGS = new Map<string, Meaning>([
   ),
 ]);
 
+/** What the SDK misses before it asks S3: its errors have no names of their own. */
+const MISSING = new Map<string, Meaning>([
+  ['Region is missing', WRONG_REGION],
+  ['Resolved credential object is not valid', LOGIN_FAILED],
+]);
+
 /** What S3 says when it is too busy, or unwell (RFC 9110 sections 15.6.3 to 15.6.5, RFC 6585 section 4). */
 const UNWELL = new Set([429, 500, 502, 503, 504]);
 
@@ -88,8 +94,7 @@ export function isUnexplained(error: unknown): boolean {
  */
 export function toStorageError(error: unknown, place: string): unknown {
   if (error instanceof DepotError || !types.isNativeError(error)) return error;
-  const meaning =
-    MEANINGS.get(error.name) ?? (error.message === 'Region is missing' ? WRONG_REGION : undefined);
+  const meaning = MEANINGS.get(error.name) ?? MISSING.get(error.message);
   const description = `${error.name} ${messageOf(error)}`.trim();
   const reason = `${place}: ${description}`;
   if (meaning) return explained(meaning, reason, error);
