@@ -11,6 +11,7 @@ import {
   type Options,
   p,
   TransactionPropagation,
+  Type,
 } from '@mikro-orm/core';
 import { type Attachment, attach } from '../../../lib/attachments/attachment.js';
 import {
@@ -31,6 +32,21 @@ const BYTES = Buffer.from('content');
 
 type Entity = Record<string, unknown>;
 type Schema = EntitySchema<Entity>;
+
+/** What it has in the database is not what entities have. */
+class Marked extends Type<string, string> {
+  override convertToDatabaseValue(value: string): string {
+    return `mark ${value}`;
+  }
+
+  override convertToJSValue(value: string): string {
+    return value.replace('mark ', '');
+  }
+
+  override getColumnType(): string {
+    return 'text';
+  }
+}
 
 function defineEntities() {
   const Cover = defineEntity({
@@ -274,6 +290,53 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
     await bench.expectEven(0);
   });
 
+  test('rows are found by values that have types of their own', async () => {
+    bench = await open();
+    const Card = defineEntity({
+      name: 'Card',
+      properties: {
+        id: p.type(Marked).$type<string>().primary(),
+        kind: p.type(Marked).$type<string>(),
+        scan: attachment().nullable(),
+      },
+    });
+    bench.orm.discoverEntity(Card as never);
+    await bench.orm.schema.update();
+    const { em } = bench;
+    const texts = async () => {
+      const cards = await bench.em.find(Card, {}, { orderBy: { id: 'asc' } });
+      return Promise.all(cards.map(async ({ scan }) => (await scan?.buffer())?.toString()));
+    };
+    for (const id of ['a', 'b']) em.create(Card, { id, kind: 'x', scan: attach(id) });
+    await em.flush();
+    await em.nativeUpdate(Card, { id: 'a', kind: 'x' }, { scan: attach('one') });
+    expect(await texts()).toEqual(['one', 'b']);
+    expect(await em.nativeUpdate(Card, { kind: 'x' }, { scan: attach('all') })).toBe(2);
+    expect(await texts()).toEqual(['all', 'all']);
+    expect(await bench.files()).toHaveLength(2);
+    await em.nativeDelete(Card, { kind: 'x' });
+    await bench.expectEven(0);
+  });
+
+  test('what a query builder would write is refused', async () => {
+    bench = await open();
+    await bench.create('a');
+    const em = bench.em as unknown as { createQueryBuilder(entity: unknown): QueryBuilder };
+    const insert = async () =>
+      em
+        .createQueryBuilder(bench.Document)
+        .insert({ photo: attach('x') })
+        .execute();
+    const update = async () =>
+      em
+        .createQueryBuilder(bench.Document)
+        .update({ photo: attach('x') })
+        .execute();
+    for (const act of [insert, update])
+      await expect(act()).rejects.toMatchObject({ code: 'ATTACHMENT_PENDING' });
+    await bench.expectEven(1);
+  });
+
   test('what cannot be followed is refused, and nothing is done', async () => {
     bench = await open();
     const [document] = await bench.create('a');
@@ -282,6 +345,8 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
       () => em.upsert(bench.Document, { name: 'a', photo: attach('x') }),
       () => em.upsertMany(bench.Document, [{ name: 'a', photo: attach('x') }]),
       () => em.clone(bench.Document, { id: document?.id as never }, { name: 'b' }),
+      () => em.nativeUpdate(bench.Document, {}, { photo: null }, { unionWhere: [{ name: 'b' }] }),
+      () => em.nativeDelete(bench.Document, {}, { unionWhere: [{ name: 'b' }] }),
     ];
     for (const act of acts) await expect(act()).rejects.toMatchObject({ code: 'ATTACHMENT_UNSUPPORTED' });
     await em.upsert(bench.Document, { name: 'c' });
@@ -349,21 +414,24 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
     await bench.expectEven(1);
   });
 
-  test('flushes without transactions', async () => {
-    bench = await open({ implicitTransactions: false });
-    await bench.create('a', 'b', 'c');
-    const { em } = bench;
-    const [first, second] = await em.find(bench.Document, {}, { orderBy: { name: 'asc' } });
-    if (first) first.photo = attach('new');
-    if (second) em.remove(second);
-    await em.flush();
-    expect((first?.photo as Attachment | undefined)?.isStored).toBe(true);
-    await bench.expectEven(2);
-    if (first) first.name = 'c';
-    if (first) first.photo = attach('refused');
-    await expect(em.flush()).rejects.toThrow();
-    await bench.expectEven(2);
-  });
+  test.each([{ implicitTransactions: false }, { disableTransactions: true }])(
+    'flushes with %j',
+    async (options) => {
+      bench = await open(options);
+      await bench.create('a', 'b', 'c');
+      const { em } = bench;
+      const [first, second] = await em.find(bench.Document, {}, { orderBy: { name: 'asc' } });
+      if (first) first.photo = attach('new');
+      if (second) em.remove(second);
+      await em.flush();
+      expect((first?.photo as Attachment | undefined)?.isStored).toBe(true);
+      await bench.expectEven(2);
+      if (first) first.name = 'c';
+      if (first) first.photo = attach('refused');
+      await expect(em.flush()).rejects.toThrow();
+      await bench.expectEven(2);
+    },
+  );
 
   test('the schema can be updated', async () => {
     bench = await open();
@@ -395,6 +463,8 @@ describe('MikroORM with SQLite', () => {
     const type = new AttachmentType();
     const read = () => type.convertToJSValue('{}', {} as never);
     expect(read).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
+    const store = () => type.convertToDatabaseValue(attach(BYTES), {} as never);
+    expect(store).toThrow(expect.objectContaining({ code: 'ATTACHMENT_PENDING' }));
   });
 });
 
@@ -414,6 +484,42 @@ await describeWith('MikroORM', [startPostgresServer], (server) => {
         await connection.execute('SELECT nothing', [], 'all', em.getTransactionContext()).catch(() => {});
       });
       await bench.expectEven(0);
+    });
+
+    test('a statement leaves alone what others add after it has looked', async () => {
+      bench = await open();
+      const { driver } = bench.orm as unknown as { driver: Driver };
+      const { createQueryBuilder } = driver;
+      const others = ['first', 'second', 'third'];
+      driver.createQueryBuilder = (...parameters) => {
+        const query = createQueryBuilder.apply(driver, parameters);
+        const { execute } = query;
+        query.execute = async (...forms) => {
+          const rows = await execute.apply(query, forms);
+          const [method, mapped] = forms;
+          if (method === 'all' && mapped === false) await bench.create(...others.splice(0, 1));
+          return rows;
+        };
+        return query;
+      };
+      const { em } = bench;
+      const replaced = { photo: attach('replaced') };
+      expect(await em.nativeUpdate(bench.Document, {}, replaced)).toBe(0);
+      expect(await em.nativeUpdate(bench.Document, {}, replaced)).toBe(1);
+      expect(await em.nativeUpdate(bench.Document, {}, { photo: null })).toBe(2);
+      expect(others).toEqual([]);
+      expect(await bench.textOf('third')).toBe('third');
+      await bench.expectEven(1);
+    });
+
+    test('rows that a rule keeps keep their files', async () => {
+      bench = await open();
+      await bench.create('a', 'b');
+      const run = (sql: string) => (bench.orm.em.getConnection() as unknown as Connection).execute(sql);
+      await run(`CREATE RULE keep AS ON DELETE TO document WHERE OLD.name = 'a' DO INSTEAD NOTHING`);
+      await bench.em.nativeDelete(bench.Document, {});
+      await bench.expectEven(1);
+      await run('DROP RULE keep ON document');
     });
 
     test('transactions may hold all connections', async () => {
@@ -442,6 +548,20 @@ await describeWith('MikroORM', [startPostgresServer], (server) => {
     });
   });
 });
+
+interface Connection {
+  execute(sql: string): Promise<unknown>;
+}
+
+interface QueryBuilder {
+  insert(data: object): QueryBuilder;
+  update(data: object): QueryBuilder;
+  execute(...forms: unknown[]): Promise<unknown>;
+}
+
+interface Driver {
+  createQueryBuilder(...parameters: unknown[]): QueryBuilder;
+}
 
 interface Example {
   readonly orm: MikroORM;

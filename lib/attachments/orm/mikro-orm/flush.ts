@@ -92,10 +92,15 @@ export class FlushSubscriber implements EventSubscriber {
     if (ctx) {
       const files = this.#transactions.filesOf(ctx);
       await settleAll(uploads.map((upload) => upload.start(files)));
-    } else if (this.#orm.config.get('implicitTransactions')) {
+    } else if (beginsTransactions(this.#orm)) {
       await begin(uploads, await this.#transactions.filesOfFlush(em));
     }
   }
+}
+
+/** Whether a flush begins a transaction. */
+function beginsTransactions({ config, driver }: MikroORM): boolean {
+  return Boolean(config.get('implicitTransactions')) && driver.getPlatform().supportsTransactions();
 }
 
 /** Resolves when the transaction is wanted. What is still under way then goes on in it. */

@@ -19,6 +19,8 @@ export interface StatementOptions {
   readonly convertCustomTypes?: boolean | undefined;
   readonly schema?: string | undefined;
   readonly upsert?: boolean | undefined;
+  /** Further conditions, of which rows have to meet one. */
+  readonly unionWhere?: readonly unknown[] | undefined;
   readonly loggerContext?: unknown;
 }
 

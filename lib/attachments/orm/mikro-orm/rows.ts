@@ -1,4 +1,4 @@
-import { LockMode, type MikroORM, ReferenceKind } from '@mikro-orm/core';
+import { type EntityProperty, LockMode, type MikroORM, ReferenceKind } from '@mikro-orm/core';
 import type { Attachment } from '../../attachment.js';
 import {
   type AttachmentProperty,
@@ -57,6 +57,24 @@ export class RowReader {
     return { meta, rows: await locked.execute('all', false) };
   }
 
+  /**
+   * A condition that only these rows meet: there must be some.
+   * @param options `convertCustomTypes` whether its values are to be those of entities, and not those of the database
+   */
+  keysOf({ meta, rows }: Rows, { convertCustomTypes = false }: StatementOptions = {}): object {
+    const platform = this.#orm.driver.getPlatform();
+    const keyOf = (row: Row, key: string) => {
+      const { fieldNames, customType } = meta.properties[key as never] as EntityProperty;
+      const value = keyIn(row, fieldNames);
+      return convertCustomTypes && customType ? customType.convertToJSValue(value, platform) : value;
+    };
+    const [first = '', ...others] = meta.primaryKeys;
+    if (others.length === 0) return { [first]: { $in: rows.map((row) => keyOf(row, first)) } };
+    const toCondition = (row: Row) =>
+      Object.fromEntries(meta.primaryKeys.map((key) => [key, keyOf(row, key)]));
+    return { $or: rows.map(toCondition) };
+  }
+
   /** Whether files may go when rows of the entity are deleted. */
   losesFiles(meta: Meta, seen = new Set<Meta>()): boolean {
     if (attachmentProperties(meta).length > 0) return true;
@@ -78,18 +96,20 @@ export class RowReader {
     return found;
   }
 
-  /** Attachments of those rows that are no more: tables need not have the foreign keys that entities declare. */
+  /**
+   * Attachments of those rows that are no more: tables need not have the foreign keys that entities declare, and a policy
+   * or a trigger may keep rows.
+   */
   async attachmentsGone(before: readonly Rows[], ctx: Context): Promise<Attachment[]> {
     const gone: Attachment[] = [];
     for (const { meta, rows } of before) {
-      const after = await this.find(meta, keysOf({ meta, rows }), ctx);
+      const properties = attachmentProperties(meta);
+      const withFiles = rows.filter((row) => this.attachmentsOf([row], properties).length > 0);
+      if (withFiles.length === 0) continue;
+      const after = await this.find(meta, this.keysOf({ meta, rows: withFiles }), ctx);
       const left = new Set(after.rows.map((row) => nameOf(meta, row)));
-      gone.push(
-        ...this.attachmentsOf(
-          rows.filter((row) => !left.has(nameOf(meta, row))),
-          attachmentProperties(meta),
-        ),
-      );
+      const isGone = (row: Row) => !left.has(nameOf(meta, row));
+      gone.push(...this.attachmentsOf(withFiles.filter(isGone), properties));
     }
     return gone;
   }
@@ -154,17 +174,6 @@ export class RowReader {
     const all = [...this.#orm.getMetadata().getAll().values()];
     return all.filter((meta) => meta.root === meta && !meta.abstract && !meta.virtual && !meta.embeddable);
   }
-}
-
-/** A condition that only these rows meet, of values as the database has them. */
-export function keysOf({ meta, rows }: Rows): object {
-  const [first = '', ...others] = meta.primaryKeys;
-  const column = (name: string) => meta.properties[name as never] as { fieldNames: string[] };
-  const columnOf = (row: Row, name: string) => row[column(name).fieldNames[0] ?? name];
-  if (others.length === 0) return { [first]: { $in: rows.map((row) => columnOf(row, first)) } };
-  return {
-    $or: rows.map((row) => Object.fromEntries(meta.primaryKeys.map((name) => [name, columnOf(row, name)]))),
-  };
 }
 
 /** As a condition has it: several columns are a tuple. */

@@ -9,7 +9,7 @@ import {
   type StatementOptions,
   type Values,
 } from './internals.js';
-import { keysOf, type RowReader, type Rows } from './rows.js';
+import type { RowReader, Rows } from './rows.js';
 import type { Transactions, Work } from './transactions.js';
 
 /** What one row is given. */
@@ -101,19 +101,23 @@ export class AttachmentStatements {
     );
     if (properties.length === 0) return run(where, data, options);
     if (options.upsert) throw unsupported('em.upsert of attachments', 'find the entity and flush');
+    refuseUnion(options);
+    const { convertCustomTypes = true } = options;
     return this.#transactions.run(options.ctx, async (work) => {
       const ahead = await settleAll(data.map((row) => this.#assign(work, row, properties, options)));
-      const ctx = await work.context();
+      const inTransaction = { ...options, convertCustomTypes, ctx: await work.context() };
       const found: Rows[] = [];
-      for (const condition of where) found.push(await this.#reader.find(meta, condition, ctx, options));
-      const inTransaction = { ...options, ctx };
+      for (const condition of where)
+        found.push(await this.#reader.find(meta, condition, inTransaction.ctx, inTransaction));
       const [many] = found;
       const [first] = ahead;
       if (found.length === 1 && many && first && many.rows.length > 1 && first.stored.length > 0) {
         return this.#updateEach(work, { many, first, properties, data, inTransaction }, run);
       }
+      // A flush has named its rows by their keys.
+      if (convertCustomTypes && many?.rows.length === 0) return NOTHING;
       const result = await run(
-        where,
+        convertCustomTypes ? found.map((rows) => this.#reader.keysOf(rows, inTransaction)) : where,
         ahead.map((one) => one.data),
         inTransaction,
       );
@@ -140,7 +144,8 @@ export class AttachmentStatements {
     for (const [index, row] of many.rows.entries()) {
       const [values = {}] = data;
       const assignment = index === 0 ? first : await this.#assign(work, values, properties, inTransaction);
-      answer = await run([keysOf({ ...many, rows: [row] })], [assignment.data], inTransaction);
+      const condition = this.#reader.keysOf({ ...many, rows: [row] }, inTransaction);
+      answer = await run([condition], [assignment.data], inTransaction);
       affectedRows += answer.affectedRows;
       await work.files.remove(this.#reader.attachmentsOf([row], properties));
       await done(work, [assignment]);
@@ -156,13 +161,15 @@ export class AttachmentStatements {
   ): Promise<Answer> {
     const meta = this.#reader.metaOf(entity);
     if (!this.#reader.losesFiles(meta)) return run(where, options);
+    refuseUnion(options);
     return this.#transactions.run(options.ctx, async (work) => {
       const ctx = await work.context();
       const rows = await this.#reader.find(meta, where, ctx, options);
-      const below = await this.#reader.findBelow(rows, ctx);
-      const result = await run(onlyThese(rows, where), { ...options, ctx });
-      const own = this.#reader.attachmentsOf(rows.rows, attachmentProperties(meta));
-      await work.files.remove([...own, ...(await this.#reader.attachmentsGone(below, ctx))]);
+      if (rows.rows.length === 0) return NOTHING;
+      const before = [rows, ...(await this.#reader.findBelow(rows, ctx))];
+      // Rows that others add meanwhile are none of the statement's: what they have was not seen.
+      const result = await run(this.#reader.keysOf(rows), { ...options, ctx });
+      await work.files.remove(await this.#reader.attachmentsGone(before, ctx));
       return result;
     });
   }
@@ -254,12 +261,11 @@ function refuseForeign({ attachments, stored }: Assignment, old: readonly Attach
   );
 }
 
-/** Rows that others add meanwhile are none of the statement's: what they have was not seen. */
-function onlyThese(rows: Rows, where: unknown): unknown {
-  const { meta } = rows;
-  const [key = ''] = meta.primaryKeys;
-  const { customType } = meta.properties[key as never] as { customType?: unknown };
-  return meta.primaryKeys.length > 1 || customType ? where : keysOf(rows);
+/** The answer of a statement that had nothing to do. */
+const NOTHING: Answer = { affectedRows: 0 };
+
+function refuseUnion({ unionWhere = [] }: StatementOptions): void {
+  if (unionWhere.length > 0) throw unsupported('unionWhere', 'use $or in the condition');
 }
 
 function unsupported(what: string, instead: string): DepotError {

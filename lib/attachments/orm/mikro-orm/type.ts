@@ -8,6 +8,10 @@ type FieldOptions = AttachmentFieldOptions | AttachmentField;
 /** Makes an attachment of what a row holds. */
 type Read = (value: unknown) => Attachment | null;
 
+/** A statement is being written that nobody has looked at: its content would be nowhere. */
+const UNSEEN =
+  'Attachments are saved after useAttachments(orm, { depot }), by entity managers and not by query builders';
+
 /** By what each ORM has one of. */
 const READERS = new WeakMap<object, Read>();
 
@@ -44,7 +48,10 @@ export class AttachmentType extends JsonType {
   ): string | null {
     if (value === null || value === undefined) return value as null;
     if (context?.mode === 'query') return super.convertToDatabaseValue(value, platform, context);
-    return this.toText(context?.mode === 'hydration' ? this.convertToJSValue(value, platform) : value);
+    const text = this.toText(context?.mode === 'hydration' ? this.convertToJSValue(value, platform) : value);
+    if (typeof text !== 'string' && (context?.mode === 'query-data' || !READERS.has(platform)))
+      throw new DepotError('ATTACHMENT_PENDING', UNSEEN);
+    return text;
   }
 
   /** The JSON of what is stored; all else as it is, and in no case as a text, which only rows have. */
