@@ -1,6 +1,10 @@
+import { createSocket } from 'node:dgram';
+import { getServers, setServers } from 'node:dns';
+import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { ObjectId } from 'mongodb';
 import type { DepotError } from '../../lib/errors.js';
 import { Database } from '../../lib/storages/gridfs/database.js';
@@ -17,6 +21,9 @@ const OTHER = Buffer.alloc(40 * CHUNK + 1, 'new ');
 
 /** More than fits a transaction. */
 const HUGE = Buffer.alloc(70 * 1024 * 1024, 'huge');
+
+/** Flags of a DNS answer (RFC 1035 section 4.1.1): NXDOMAIN. */
+const NO_SUCH_NAME = 0x8183;
 
 /** An hour ago, by the server's clock: as if its writer had gone then. */
 const AGED = [{ $set: { at: { $subtract: ['$$NOW', 3_600_000] } } }];
@@ -239,6 +246,61 @@ function describeNetwork({ server, db }: TestDatabase): void {
       60_000,
     );
 
+    test('a new file whose answer is lost: told as a failure, and gone when the server is there again', async () => {
+      const { proxy, storage } = await openFaulty();
+      const files = db.collection('filedepot.files');
+      const before = await files.countDocuments();
+      // The first sweep is over then: nothing but the commit meets the fault.
+      await storage.delete(await storage.create('x'));
+      const staged = await storage.stage('');
+      proxy.set({ cut: { kind: 'reset', direction: 'response', after: 0 } });
+      await expect(staged.commit()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+      proxy.clear();
+      expect(await files.countDocuments()).toBe(before + 1);
+      await storage.delete(await storage.create('the next one'));
+      await until(async () => (await files.countDocuments()) === before, 'the file to be gone');
+      await sweepLater();
+    });
+
+    test.each([
+      ['small', LARGE.subarray(0, 5000)],
+      ['large', LARGE],
+    ])('what arrives late of a new file leaves nothing: %s', async (_size, content) => {
+      const { proxy, storage } = await openFaulty();
+      const files = db.collection('filedepot.files');
+      const before = await files.countDocuments();
+      for (const after of [0, 400, 600, 800]) {
+        const staged = await storage.stage(content);
+        proxy.set({ cut: { kind: 'stall', direction: 'request', after, times: 1 } });
+        const id = await staged.commit().catch(() => undefined);
+        proxy.clear();
+        if (id) {
+          expect((await (await storage.get(id)).buffer()).equals(content)).toBe(true);
+          await storage.delete(id);
+        }
+        // Now it arrives.
+        await delay(200);
+        await sweepLater();
+        expect(await files.countDocuments()).toBe(before);
+      }
+    });
+
+    test('what arrives late of a replacement: all old or all new', async () => {
+      const { proxy, storage } = await openFaulty();
+      for (const after of [0, 400, 600, 800, 1200]) {
+        const id = await storage.create(LARGE);
+        const staged = await storage.stage(OTHER);
+        proxy.set({ cut: { kind: 'stall', direction: 'request', after, times: 1 } });
+        await staged.replace(id).catch(() => undefined);
+        proxy.clear();
+        await delay(200);
+        await sweepLater();
+        const content = await (await storage.get(id)).buffer();
+        expect([LARGE, OTHER].some((each) => each.equals(content))).toBe(true);
+        await storage.delete(id);
+      }
+    });
+
     test('whoever gives up an upload while the server is silent, gets an answer', async () => {
       const { proxy, storage } = await openFaulty();
       const controller = new AbortController();
@@ -256,6 +318,25 @@ function describeNetwork({ server, db }: TestDatabase): void {
 }
 
 await describeWith('GridFS, set up wrongly', [startMongoDatabase], ({ server }) => {
+  /** A name service of our own, which knows no name. */
+  const names = createSocket('udp4', (question, { port, address }) => {
+    const answer = Buffer.from(question);
+    answer.writeUInt16BE(NO_SUCH_NAME, 2);
+    names.send(answer, port, address);
+  });
+  const servers = getServers();
+
+  beforeAll(async () => {
+    names.bind(0, '127.0.0.1');
+    await once(names, 'listening');
+    setServers([`127.0.0.1:${names.address().port}`]);
+  });
+
+  afterAll(() => {
+    setServers(servers);
+    names.close();
+  });
+
   test.each([
     [
       'nobody listens',
@@ -265,7 +346,8 @@ await describeWith('GridFS, set up wrongly', [startMongoDatabase], ({ server }) 
     ],
     [
       'no such host',
-      'mongodb://nowhere.invalid/x?serverSelectionTimeoutMS=300',
+      // With a part longer than names have: nobody is asked for it.
+      `mongodb://nowhere.${'x'.repeat(64)}.invalid/x?serverSelectionTimeoutMS=300`,
       'STORAGE_UNAVAILABLE',
       /nowhere/,
     ],
@@ -298,5 +380,12 @@ await describeWith('GridFS, set up wrongly', [startMongoDatabase], ({ server }) 
     await expect(storage.get(new ObjectId().toHexString())).rejects.toMatchObject({
       code: expect.any(String),
     });
+  });
+
+  test('what is closed while it is opened, opens no connection any more', async () => {
+    const storage = new GridFSStorage({ uri: server.url, database: 'x' });
+    const act = storage.exists(new ObjectId().toHexString());
+    await storage.close();
+    await expect(act).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
   });
 });

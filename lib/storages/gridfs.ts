@@ -109,6 +109,7 @@ export class GridFSStorage extends FileStorage {
 
   protected openStaging(): StagingArea {
     this.#intents.startSweeping();
+    void this.#intents.catchUp();
     const sizes = { chunkSize: this.#chunkSize, pieceSize: this.pieceSize };
     return new GridFSStagingArea(this.#database, this.#intents, this.#publication, sizes);
   }

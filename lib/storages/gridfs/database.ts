@@ -107,8 +107,9 @@ export class Database {
   }
 
   async #open(): Promise<Bucket> {
-    if (this.#closed) throw new DepotError('STORAGE_UNAVAILABLE', 'The storage is closed');
     const driver = await driverPeer.load();
+    // A client that is made now would never be closed.
+    if (this.#closed) throw new DepotError('STORAGE_UNAVAILABLE', 'The storage is closed');
     const db = this.#selectDatabase(driver);
     const hello = await db.command({ hello: 1 });
     const name = this.#collection;

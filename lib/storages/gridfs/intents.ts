@@ -9,6 +9,9 @@ export const LEASE = 15 * 60 * 1000;
 /** Milliseconds between signs of life. */
 const HEARTBEAT = 60 * 1000;
 
+/** Removals that wait for the server to be there again. What is beyond these waits for nobody. */
+const MAX_WAITING = 1000;
+
 /**
  * A durable note of what is being done to a file, written before the act and cleared after it: what a crash leaves
  * behind is found by it. A document of `<collection>.intents`.
@@ -25,12 +28,17 @@ export interface Intent {
   readonly fileId: ObjectId;
   /** Contents that are being written or removed: each is the file's, or its chunks must go. Nothing for others' contents. */
   readonly contents: readonly (ObjectId | null)[];
+  /** Nobody was told of the new file: should it turn up, late, it goes. */
+  readonly isRetracted?: boolean;
 }
 
 /** The intents of this process, kept alive as long as it works on them; and the sweep of those that others abandoned. */
 export class Intents {
   readonly #database: Database;
   readonly #mine = new Map<string, ObjectId>();
+  /** Removals that failed, by the ids of their notes. */
+  readonly #waiting = new Map<string, () => Promise<void>>();
+  #isCatchingUp = false;
   #heartbeat: NodeJS.Timeout | undefined;
   #sweeping: NodeJS.Timeout | undefined;
 
@@ -39,11 +47,10 @@ export class Intents {
   }
 
   /** Notes down what will be done. */
-  async begin(id: ObjectId, { fileId, contents }: Intent): Promise<void> {
+  async begin(id: ObjectId, intent: Intent): Promise<void> {
     const { intents } = await this.#database.open();
-    this.#mine.set(id.toHexString(), id);
-    this.#heartbeat ??= setInterval(() => void this.#renew(), HEARTBEAT).unref();
-    const note = { $set: { fileId, contents }, $currentDate: { at: true } } as const;
+    this.#keepAlive(id);
+    const note = { $set: intent, $currentDate: { at: true } } as const;
     await intents.updateOne({ _id: id }, note, { upsert: true });
   }
 
@@ -52,9 +59,9 @@ export class Intents {
    * done.
    * @throws DepotError `CONFLICT` if others took this process for dead
    */
-  async confirm(id: ObjectId, { fileId, contents }: Intent): Promise<void> {
+  async confirm(id: ObjectId, intent: Intent): Promise<void> {
     const { intents } = await this.#database.open();
-    const note = { $set: { fileId, contents }, $currentDate: { at: true } } as const;
+    const note = { $set: intent, $currentDate: { at: true } } as const;
     const { matchedCount } = await intents.updateOne({ _id: id, claimed: { $ne: true } }, note);
     if (matchedCount === 0) throw lost();
   }
@@ -68,10 +75,44 @@ export class Intents {
 
   /** Leaves a note that could not be cleared to the sweep. */
   abandon(id: ObjectId): void {
+    this.#waiting.delete(id.toHexString());
     this.#mine.delete(id.toHexString());
     if (this.#mine.size > 0) return;
     clearInterval(this.#heartbeat);
     this.#heartbeat = undefined;
+  }
+
+  /** Has a removal that failed, and that no note tells of, tried again until it works. */
+  tryAgain(id: ObjectId, remove: () => Promise<void>): void {
+    if (this.#waiting.size >= MAX_WAITING) {
+      this.abandon(id);
+      return;
+    }
+    this.#waiting.set(id.toHexString(), remove);
+    this.#keepAlive(id);
+  }
+
+  /** Tries what waits, until something fails again; never fails itself. */
+  async catchUp(): Promise<void> {
+    if (this.#isCatchingUp) return;
+    this.#isCatchingUp = true;
+    let works = true;
+    for (const [id, remove] of this.#waiting) {
+      if (works) works = await this.#tryWaiting(id, remove);
+    }
+    this.#isCatchingUp = false;
+  }
+
+  /** What fails goes to the end, where it is in nobody's way. */
+  async #tryWaiting(id: string, remove: () => Promise<void>): Promise<boolean> {
+    this.#waiting.delete(id);
+    try {
+      await remove();
+      return true;
+    } catch {
+      this.#waiting.set(id, remove);
+      return false;
+    }
   }
 
   /** Sweeps now, in the background, and from time to time. */
@@ -96,6 +137,16 @@ export class Intents {
   /** What fails is left to a later sweep. */
   #sweepQuietly(): void {
     this.sweep().catch(() => {});
+  }
+
+  #keepAlive(id: ObjectId): void {
+    this.#mine.set(id.toHexString(), id);
+    this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT).unref();
+  }
+
+  #beat(): void {
+    void this.#renew();
+    void this.catchUp();
   }
 
   async #renew(): Promise<void> {

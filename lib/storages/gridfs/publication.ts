@@ -9,7 +9,6 @@ import {
   type FileDocument,
   formatDocument,
   mergedDocument,
-  REVISION,
   whileUnchanged,
 } from './documents.js';
 import { isDuplicateKey } from './errors.js';
@@ -80,12 +79,6 @@ export class Publication {
       if (!old) return true;
       return fitsTransaction(bucket, old) ? removeAtOnce(bucket, old) : this.#removeInSteps(bucket, old);
     });
-  }
-
-  /** Takes back what was to become a new file, as far as it came. */
-  async retract(fileId: ObjectId, revision: ObjectId): Promise<void> {
-    const { files } = await this.#database.open();
-    await files.deleteOne({ _id: fileId, [REVISION]: revision });
   }
 
   /** Looks at the file again until the act meets it unchanged. In this process, one waits for the other. */

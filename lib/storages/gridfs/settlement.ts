@@ -13,10 +13,11 @@ const PAUSE = 50;
 
 /**
  * Brings chunks into line with the file's document: those of its content go where everybody looks for them, those of
- * another are deleted. May be done by several at once, and again.
+ * another are deleted. A new file that was retracted goes first. May be done by several at once, and again.
  * @returns whether all is in line; if not, it can be tried again later
  */
-export async function settle(bucket: Bucket, { fileId, contents }: Intent): Promise<boolean> {
+export async function settle(bucket: Bucket, { fileId, contents, isRetracted }: Intent): Promise<boolean> {
+  if (isRetracted) await bucket.files.deleteOne({ _id: fileId, [REVISION]: { $in: contents } });
   let isSettled = true;
   for (const revision of contents) {
     isSettled = (await settleContent(bucket, { fileId, revision })) && isSettled;

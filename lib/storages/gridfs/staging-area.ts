@@ -4,7 +4,7 @@ import { DepotError, FileNotFoundError } from '../../errors.js';
 import { insertChunks } from './contents.js';
 import type { Database } from './database.js';
 import type { Intents } from './intents.js';
-import { isObjectId } from './object-ids.js';
+import { createObjectId, isObjectId } from './object-ids.js';
 import type { Publication } from './publication.js';
 import { settle } from './settlement.js';
 
@@ -40,7 +40,7 @@ export class GridFSStagingArea implements StagingArea {
   #isUncertain = false;
   /** The file that this should become. */
   #fileId: ObjectId | undefined;
-  #isNewFile = false;
+  #act: 'create' | 'replace' | undefined;
 
   constructor(database: Database, intents: Intents, publication: Publication, sizes: StagingSizes) {
     this.#database = database;
@@ -81,20 +81,29 @@ export class GridFSStagingArea implements StagingArea {
       if (!isObjectId(details.id)) {
         throw new DepotError('UNSUPPORTED', `Ids of GridFS are ObjectIds, not ${JSON.stringify(details.id)}`);
       }
-      this.#isNewFile = true;
       const staged = await this.#stagedFor(details.id);
-      await this.#publication.create(staged, details);
+      await this.#publish('create', () => this.#publication.create(staged, details));
     });
   }
 
   replace(details: NewFileDetails): Promise<void> {
     return this.#guard(async () => {
       const staged = await this.#stagedFor(details.id);
-      await this.#publication.replace(staged, details);
+      await this.#publish('replace', () => this.#publication.replace(staged, details));
     });
   }
 
-  /** What cannot be removed now is left to the sweep. */
+  async #publish(act: 'create' | 'replace', publish: () => Promise<void>): Promise<void> {
+    this.#act = act;
+    try {
+      await publish();
+    } catch (error) {
+      this.#isUncertain = !(error instanceof DepotError);
+      throw error;
+    }
+  }
+
+  /** What cannot be removed now is left to the sweep, which needs a note to know that a new file must go. */
   async discard(): Promise<void> {
     this.#held = NOTHING;
     await this.#sending?.catch(() => {});
@@ -104,22 +113,28 @@ export class GridFSStagingArea implements StagingArea {
     try {
       await this.#remove(revision);
     } catch {
-      this.#intents.abandon(revision);
+      if (this.#act === 'create' && this.#isUncertain)
+        this.#intents.tryAgain(revision, () => this.#remove(revision));
+      else this.#intents.abandon(revision);
     }
   }
 
+  /** A write of which nobody knows how it went may still arrive: the sweep looks again. */
   async #remove(revision: ObjectId): Promise<void> {
-    const fileId = this.#fileId ?? revision;
-    if (this.#isNewFile) await this.#publication.retract(fileId, revision);
-    const isSettled = await settle(await this.#database.open(), { fileId, contents: [revision] });
-    // A write of which nobody knows how it went may still arrive: the sweep looks again.
+    // The new content may be the file's by now, or become that: whatever is deleted would be missing.
+    if (this.#act === 'replace' && this.#isUncertain) return this.#intents.abandon(revision);
+    const isRetracted = this.#act === 'create';
+    const intent = { fileId: this.#fileId ?? revision, contents: [revision], isRetracted };
+    if (isRetracted && this.#isUncertain) await this.#intents.begin(revision, intent);
+    const isSettled = await settle(await this.#database.open(), intent);
     if (isSettled && !this.#isUncertain) await this.#intents.end(revision);
     else this.#intents.abandon(revision);
   }
 
   async #begin(): Promise<ObjectId> {
     const { driver } = await this.#database.open();
-    this.#revision ??= new driver.ObjectId();
+    // Those that the driver makes follow one another: whoever knows one could guess the next.
+    this.#revision ??= driver.ObjectId.createFromHexString(createObjectId());
     return this.#revision;
   }
 
