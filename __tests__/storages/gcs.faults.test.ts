@@ -309,6 +309,15 @@ await describeWith('Google Cloud Storage and its faults', [startGcsServer], (ser
       expect([...(await names(storage)), ...(await leftovers(storage))]).toEqual([]);
     });
 
+    test('all answers to a commit are lost: an error, and nothing staged stays', async () => {
+      const storage = await through(IMPATIENT);
+      const staged = await storage.stage(inChunks(LARGE));
+      proxy.set({ cut: { kind: 'reset', direction: 'response', after: 0 } });
+      await expect(staged.commit()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+      proxy.clear();
+      expect([...(await names(storage)), ...(await leftovers(storage))]).toEqual([]);
+    });
+
     test.each(['reset', 'truncate', 'stall'] as const)(
       '%s in the midst of content, once: the rest is fetched',
       async (kind) => {

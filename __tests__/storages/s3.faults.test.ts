@@ -348,7 +348,17 @@ await describeWith('S3 and its faults', [startS3Server], (server) => {
     });
   });
 
-  /** A client of which something becomes after its requests, by the names of their commands. */
+  test('all answers to a completion are lost: an error, and nothing staged stays', async () => {
+    const lose = () => {
+      throw Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
+    };
+    const storage = open({ client: clientWith({ CompleteMultipartUploadCommand: lose }) });
+    const staged = await storage.stage(inChunks(LARGE));
+    await expect(staged.commit()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+    expect([...(await bucket.keys(storage.prefix)), ...(await bucket.leftovers(storage.prefix))]).toEqual([]);
+  });
+
+  /** A client after whose requests something happens, by the names of their commands. */
   function clientWith(after: Readonly<Record<string, () => unknown>>): sdk.S3Client {
     const { endpoint, region, credentials } = server;
     const client = new sdk.S3Client({ endpoint, region, credentials, forcePathStyle: true });

@@ -116,10 +116,14 @@ export class StagedUpload implements Publication {
     await this.#target.bucket.remove(this.#upload.key).catch(ignore);
   }
 
+  /** Nobody knows of a completion that failed whether it was done. */
   async discard(): Promise<void> {
-    const abort = () => this.#upload.abort();
-    if (!this.#completion) await abort();
-    else await this.#completion.then(() => this.settle(), abort);
+    const isComplete = await this.#completion?.then(
+      () => true,
+      () => false,
+    );
+    if (!isComplete) await this.#upload.abort();
+    if (this.#completion) await this.settle();
   }
 }
 

@@ -109,13 +109,14 @@ export class StagedUpload implements Publication {
     await this.#target.bucket.delete(this.#upload.key).catch(ignore);
   }
 
+  /** Nobody knows of a completion that failed whether it was done. */
   async discard(): Promise<void> {
-    if (!this.#completion) await this.#upload.abort();
-    else
-      await this.#completion.then(
-        () => this.settle(),
-        () => this.#upload.abort(),
-      );
+    const isComplete = await this.#completion?.then(
+      () => true,
+      () => false,
+    );
+    if (!isComplete) await this.#upload.abort();
+    if (this.#completion) await this.settle();
   }
 }
 
