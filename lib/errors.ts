@@ -7,6 +7,7 @@ const ERROR_TABLE = {
   INVALID_FILE_ID: { status: 404, title: 'Not a file id' },
   INVALID_PATH: { status: 404, title: 'Not a file path' },
   STORAGE_NOT_FOUND: { status: 404, title: 'Storage not found' },
+  VARIANT_NOT_FOUND: { status: 404, title: 'Variant not found' },
   FILE_EXISTS: { status: 409, title: 'A file with this id exists' },
   CONFLICT: { status: 409, title: 'The file is being changed by somebody else' },
   FORBIDDEN: { status: 403, title: 'Access denied' },
@@ -37,7 +38,7 @@ const ERROR_TABLE = {
 
   IMAGE_NOT_ACCEPTED: { status: 415, title: 'Not an image that can be processed' },
   IMAGE_INVALID: { status: 422, title: 'The image is broken' },
-  IMAGE_TOO_LARGE: { status: 422, title: 'The image has too many pixels' },
+  IMAGE_TOO_LARGE: { status: 422, title: 'The image is too large' },
   IMAGE_TIMEOUT: { status: 422, title: 'The image takes too long to process' },
   IMAGE_FAILED: { status: 500, title: 'A picture could not be made' },
 

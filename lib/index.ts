@@ -64,6 +64,7 @@ export {
 } from './contract/storage.js';
 export type { StorageDirectory } from './contract/storage-directory.js';
 export { type ByteRange, type FileDetails, StoredFile, type StreamOptions } from './contract/stored-file.js';
+export type { Variant } from './contract/variant.js';
 export type { StorageOptions, StorageSettings } from './depot/config.js';
 export {
   type CreateFileOptions,
@@ -88,6 +89,7 @@ export type {
   RenditionRequest,
 } from './images/image-processor.js';
 export { type ImageSizeOptions, withImageSize } from './images/image-size.js';
+export { type ImageVariantOptions, imageVariant } from './images/image-variant.js';
 export { type ImagesOnlyOptions, imagesOnly } from './images/images-only.js';
 export type { ImageLimitOptions } from './images/limits.js';
 export type { ImageSize } from './images/options.js';

@@ -218,6 +218,10 @@ describe('URLs that are not to expire', () => {
     expect(depot.urlFor('files/a', { disposition: 'attachment' })).toBe('/depot/files/a?download');
     expect(depot.urlFor('files/a', { filename: '../b c.txt' })).toBe('/depot/files/a/b%20c.txt');
     expect(depot.urlFor('files/a', { filename: '..' })).toBe('/depot/files/a/unnamed');
+    expect(depot.urlFor('files/a', { variant: 'small' })).toBe('/depot/files/a?variant=small');
+    expect(depot.urlFor('files/a', { variant: 'small', disposition: 'attachment', filename: 'b.png' })).toBe(
+      '/depot/files/a/b.png?download&variant=small',
+    );
   });
 
   test.each<[unknown]>([
@@ -229,7 +233,10 @@ describe('URLs that are not to expire', () => {
     [{ expiresIn: '60' }],
     [{ disposition: 'form-data' }],
     [{ expires: 60 }],
-    [{ variant: 'thumbnail' }],
+    [{ variant: '' }],
+    [{ variant: 'a&download' }],
+    [{ variant: 1 }],
+    [{ variants: 'small' }],
     ['attachment'],
   ])('%j fails', (options) => {
     expect(() => new DepotManager(SIGNING).urlFor('files/a', options as FileUrlOptions)).toThrow(

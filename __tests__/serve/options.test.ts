@@ -11,6 +11,7 @@ test('defaults', () => {
     fallthrough: false,
     redirect: true,
     verify: false,
+    variants: new Map(),
     sendfile: undefined,
     authorize: undefined,
     onError: expect.any(Function),

@@ -10,6 +10,7 @@ const LINK: SignedLink = {
   id: 'id',
   filename: undefined,
   download: false,
+  variant: undefined,
   expires: EXPIRES,
 };
 
@@ -20,6 +21,7 @@ const isSigned = (text: string, signature: string) => signer.verify(text, signat
 
 const QUERY = signedQuery(LINK, sign);
 const DOWNLOAD_QUERY = signedQuery({ ...LINK, download: true }, sign);
+const VARIANT_QUERY = signedQuery({ ...LINK, variant: 'small' }, sign);
 const SIGNATURE = new URLSearchParams(QUERY).get('signature');
 
 function left(target: string, now = NOW): number | undefined {
@@ -34,6 +36,8 @@ describe('what is signed', () => {
       { id: 'other' },
       { filename: 'a.txt' },
       { download: true },
+      { variant: 'small' },
+      { variant: '' },
       { expires: '1' },
       { storage: 'file', id: 'sid' },
       { storage: 'files","id', id: '' },
@@ -44,6 +48,7 @@ describe('what is signed', () => {
 
   test('goes to the query', () => {
     expect(QUERY).toMatch(new RegExp(`^expires=${EXPIRES}&signature=[\\w-]{43}$`));
+    expect(VARIANT_QUERY).toMatch(new RegExp(`^variant=small&expires=${EXPIRES}&signature=[\\w-]{43}$`));
     expect(DOWNLOAD_QUERY).toMatch(new RegExp(`^download&expires=${EXPIRES}&signature=[\\w-]{43}$`));
   });
 });
@@ -51,6 +56,7 @@ describe('what is signed', () => {
 describe('works', () => {
   test.each([
     ['as it was given', `/files/id?${QUERY}`],
+    ['as a variant', `/files/id?${VARIANT_QUERY}`],
     ['as a download', `/files/id?${DOWNLOAD_QUERY}`],
     ['in another order', `/files/id?signature=${SIGNATURE}&expires=${EXPIRES}`],
     ['encoded in another way', `/%66iles/%69d?%65xpires=${EXPIRES}&signature=${SIGNATURE}`],
@@ -77,6 +83,11 @@ describe('does not work', () => {
     ['a download', `/files/id?download&${QUERY}`],
     ['a download, encoded', `/files/id?%64ownload=1&${QUERY}`],
     ['no download', `/files/id?${DOWNLOAD_QUERY.replace('download&', '')}`],
+    ['a variant that was not signed', `/files/id?variant=small&${QUERY}`],
+    ['a variant that is empty', `/files/id?variant=&${QUERY}`],
+    ['another variant', `/files/id?${VARIANT_QUERY.replace('small', 'large')}`],
+    ['no variant', `/files/id?${VARIANT_QUERY.replace('variant=small&', '')}`],
+    ['two variants', `/files/id?${VARIANT_QUERY}&variant=large`],
     ['a later expiry', `/files/id?expires=${Number(EXPIRES) + 1}&signature=${SIGNATURE}`],
     ['an earlier expiry', `/files/id?expires=1&signature=${SIGNATURE}`],
     ['another form of the expiry', `/files/id?expires=0${EXPIRES}&signature=${SIGNATURE}`],

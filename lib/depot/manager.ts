@@ -18,9 +18,9 @@ import type { StoredFile } from '../contract/stored-file.js';
 import { DepotError } from '../errors.js';
 import { assertOptionNames } from '../internal/option-names.js';
 import { Signer } from '../internal/signature.js';
-import { checkedOptions, type ServeOptions } from '../serve/options.js';
+import { checkedOptions, isVariantName, type ServeOptions } from '../serve/options.js';
 import { type ServeMiddleware, serveFiles } from '../serve/router.js';
-import { signedQuery } from '../serve/signed-url.js';
+import { plainQuery, signedQuery } from '../serve/signed-url.js';
 import { type ErrorHandler, errorHandler } from '../upload/error-handler.js';
 import type { ReceiveOptions, UploadOptions } from '../upload/options.js';
 import { receiveFile } from '../upload/receive-file.js';
@@ -53,9 +53,11 @@ export interface FileUrlOptions {
   readonly disposition?: 'inline' | 'attachment' | undefined;
   /** A name for people, at the end of the URL; the file's own is that of a download. @default none */
   readonly filename?: string | undefined;
+  /** Name of one of the middleware's `variants`, which is served in place of the file. @default the file itself */
+  readonly variant?: string | undefined;
 }
 
-const URL_OPTIONS: readonly (keyof FileUrlOptions)[] = ['expiresIn', 'disposition', 'filename'];
+const URL_OPTIONS: readonly (keyof FileUrlOptions)[] = ['expiresIn', 'disposition', 'filename', 'variant'];
 
 /** Seconds in which the URL of a file of a private storage stays the same, and at least works, if nobody says how long. */
 const URL_STRETCH = 1800;
@@ -236,13 +238,13 @@ export class DepotManager implements StorageDirectory {
   urlFor(path: string, options: FileUrlOptions = {}): string {
     const { storageName, id } = parseFilePath(path);
     assertOptionNames(options, URL_OPTIONS, 'urlFor');
-    const { filename, download, expires } = checkedUrlOptions(options, Date.now());
+    const { filename, download, variant, expires } = checkedUrlOptions(options, Date.now());
     const name = filename === undefined ? '' : `/${encodeURIComponent(filename)}`;
     const url = `${this.#baseUrl()}/${storageName}/${id}${name}`;
-    if (options.expiresIn === undefined && !this.isPrivate(storageName))
-      return download ? `${url}?download` : url;
-    const link = { storage: storageName, id, filename, download, expires };
-    return `${url}?${signedQuery(link, (text) => this.#sign(text))}`;
+    const link = { storage: storageName, id, filename, download, variant, expires };
+    const isSigned = options.expiresIn !== undefined || this.isPrivate(storageName);
+    const query = isSigned ? signedQuery(link, (text) => this.#sign(text)) : plainQuery(link);
+    return query === '' ? url : `${url}?${query}`;
   }
 
   isPrivate(name: string): boolean {
@@ -378,14 +380,18 @@ function givenOf(options: object): GivenOptions {
   return Object.entries(options).filter(([, value]) => value !== undefined);
 }
 
-function checkedUrlOptions({ expiresIn, disposition = 'inline', filename }: FileUrlOptions, now: number) {
+function checkedUrlOptions(options: FileUrlOptions, now: number) {
+  const { expiresIn, disposition = 'inline', filename, variant } = options;
   if (expiresIn !== undefined && !isPeriod(expiresIn))
     throw new DepotError('INVALID_OPTION', 'expiresIn must be a number of seconds, more than 0');
   if (disposition !== 'inline' && disposition !== 'attachment')
     throw new DepotError('INVALID_OPTION', 'disposition must be "inline" or "attachment"');
+  if (variant !== undefined && !isVariantName(variant))
+    throw new DepotError('INVALID_OPTION', 'variant must be a name of letters, digits, "-" and "_"');
   return {
     filename: filename === undefined ? undefined : cleanFileName(filename),
     download: disposition === 'attachment',
+    variant,
     expires: expiryOf(expiresIn, now / 1000).toFixed(),
   };
 }

@@ -4,6 +4,7 @@ import { DepotError } from '../errors.js';
 import { extensionOf, type OutputFormat, typeOfFormat } from './formats.js';
 import type { Fit } from './geometry.js';
 import { type GrantedWish, ImageFilter, type ImageFilterOptions } from './image-filter.js';
+import type { RenditionRequest } from './image-processor.js';
 import {
   checkedFit,
   checkedNames,
@@ -48,6 +49,23 @@ const OPTIONS: OptionNames<ThumbnailOptions> = {
 /** Pixels; as Python's filedepot has it. */
 const DEFAULT_SIZE = 128;
 
+/** A thumbnail that is to be made, in a format that does not depend on the image. */
+export interface ThumbnailRequest extends RenditionRequest {
+  readonly format: ThumbnailFormat;
+}
+
+/** @throws DepotError `INVALID_OPTION` */
+export function thumbnailRequest(options: ThumbnailOptions): ThumbnailRequest {
+  const { size = DEFAULT_SIZE, fit = 'inside', format = 'png', progressive = false } = options;
+  return {
+    ...checkedSize(size),
+    fit: checkedFit(fit),
+    format: checkedThumbnailFormat(format),
+    quality: checkedQuality(options.quality),
+    progressive,
+  };
+}
+
 /**
  * A filter that adds a thumbnail: upright, in sRGB, without the metadata of the original. It stands in the attachment under
  * its name, with its `width` and `height`. Several on one field are made from one decoding of the image.
@@ -65,23 +83,8 @@ class Thumbnail extends ImageFilter {
   readonly #storage: string | undefined;
 
   constructor(options: ThumbnailOptions) {
-    const {
-      name = 'thumb',
-      size = DEFAULT_SIZE,
-      fit = 'inside',
-      format = 'png',
-      progressive = false,
-    } = options;
-    super(options, {
-      rendition: {
-        ...checkedSize(size),
-        fit: checkedFit(fit),
-        format: checkedThumbnailFormat(format),
-        quality: checkedQuality(options.quality),
-        progressive,
-      },
-    });
-    this.#name = name;
+    super(options, { rendition: thumbnailRequest(options) });
+    this.#name = options.name ?? 'thumb';
     this.#storage = options.storage;
   }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import type { FileStorage, OpenFile, OpenOptions, ReadOptions } from '../contract/storage.js';
 import type { StoredFile } from '../contract/stored-file.js';
+import type { Variant } from '../contract/variant.js';
 import { DepotError, isDepotError } from '../errors.js';
 import type { Departure } from './departure.js';
 import type { ServeSettings } from './options.js';
@@ -10,13 +11,15 @@ import {
   planRedirect,
   planResponse,
   planSendfile,
+  planVariant,
   type RequestHead,
   type ResponsePlan,
   signedUrlSeconds,
 } from './plan.js';
 import { sendfileHeader } from './sendfile.js';
 import type { FileTarget } from './target.js';
-import { writeContent, writeHead } from './write.js';
+import { detailsOfVariant } from './variant.js';
+import { writeContent, writeHead, writeVariant } from './write.js';
 
 /** How often a file is opened anew that was replaced between being opened and being read. */
 const MAX_ATTEMPTS = 5;
@@ -31,7 +34,8 @@ export interface DeliveryContext {
 
 /**
  * Answers a GET or HEAD for a file of a storage.
- * @throws DepotError `FORBIDDEN`, and what the storage or `authorize` fails with; then nothing was sent, or only a part
+ * @throws DepotError `FORBIDDEN`, `VARIANT_NOT_FOUND`, and what the storage, the variant or `authorize` fails with; then
+ *   nothing was sent, or only a part
  */
 export async function deliver(
   storage: FileStorage,
@@ -55,17 +59,24 @@ class Delivery {
   readonly #id: string;
   readonly #context: DeliveryContext;
   readonly #request: RequestHead;
+  readonly #variant: Variant | undefined;
   #authorized: StoredFile | undefined;
 
-  constructor(storage: FileStorage, { id, download }: FileTarget, context: DeliveryContext) {
+  constructor(storage: FileStorage, { id, download, variant }: FileTarget, context: DeliveryContext) {
     const { method, headers } = context.req;
     this.#storage = storage;
     this.#id = id;
     this.#context = context;
     this.#request = { method: method === 'HEAD' ? 'HEAD' : 'GET', headers, download };
+    this.#variant = variant === undefined ? undefined : variantNamed(variant, context.settings);
   }
 
   async run(): Promise<void> {
+    if (this.#variant) await this.#sendVariant(this.#variant);
+    else await this.#sendFile();
+  }
+
+  async #sendFile(): Promise<void> {
     const plan = await this.#planByDetails();
     if (plan && plan.kind !== 'content') writeHead(this.#context.res, plan);
     else await this.#sendContent();
@@ -98,6 +109,16 @@ class Delivery {
     } finally {
       await open.close().catch(ignore);
     }
+  }
+
+  /** Made only for who may have the file, and does not have it already. */
+  async #sendVariant(variant: Variant): Promise<void> {
+    const { settings, res, departure } = this.#context;
+    const file = await this.#storage.get(this.#id, this.#readOptions());
+    await this.#authorize(file);
+    const plan = planVariant(this.#request, detailsOfVariant(file, variant), settings);
+    if (plan.kind !== 'variant') writeHead(res, plan);
+    else writeVariant(res, plan, await variant.make(file, { signal: departure.signal }));
   }
 
   /** What lies on this machine is there at once, and is not worth a signal. */
@@ -141,6 +162,13 @@ class Delivery {
     if (!(await settings.authorize(req, file))) throw new DepotError('FORBIDDEN');
     this.#authorized = file;
   }
+}
+
+/** One of those that are allowed: what a client says is a name, and nothing more. */
+function variantNamed(name: string, { variants }: ServeSettings): Variant {
+  const variant = variants.get(name);
+  if (variant) return variant;
+  throw new DepotError('VARIANT_NOT_FOUND', `There is no variant ${JSON.stringify(name)}`);
 }
 
 /** HEAD, and what is likely to end as a 304. */

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { isAbsolute, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import type { StoredFile } from '../contract/stored-file.js';
+import type { Variant } from '../contract/variant.js';
 import { DepotError } from '../errors.js';
 import { assertOptionNames } from '../internal/option-names.js';
 
@@ -29,6 +30,12 @@ export interface ServeOptions {
    * @default false
    */
   readonly verify?: boolean | undefined;
+  /**
+   * What clients may have made of a file, by the name that they ask for: `?variant=<name>`. Made for each request that no
+   * cache answers, stored nowhere, and never redirected. Names are of letters, digits, `-` and `_`.
+   * @default nothing
+   */
+  readonly variants?: Readonly<Record<string, Variant>> | undefined;
   /** Has a proxy in front send the files of storages that keep them on this machine. @default none: we send them */
   readonly sendfile?: SendfileOptions | undefined;
   /**
@@ -69,6 +76,7 @@ export interface ServeSettings {
   readonly fallthrough: boolean;
   readonly redirect: boolean;
   readonly verify: boolean;
+  readonly variants: ReadonlyMap<string, Variant>;
   readonly sendfile: CheckedSendfile | undefined;
   readonly authorize: ((req: IncomingMessage, file: StoredFile) => boolean | Promise<boolean>) | undefined;
   readonly onError: (error: unknown, req: IncomingMessage) => void;
@@ -84,6 +92,7 @@ const OPTIONS: { readonly [Name in keyof ServeOptions]-?: true } = {
   fallthrough: true,
   redirect: true,
   verify: true,
+  variants: true,
   sendfile: true,
   authorize: true,
   onError: true,
@@ -101,6 +110,8 @@ const MOUNTPOINT = /^(?:\/|(?:\/(?:[\w.~!$&'()*+,;=:@-]|%[\da-f]{2})+)+\/?)$/i;
 const ALWAYS_ASKED = /(?:^|[\s,])no-(?:store|cache)(?:[\s,]|$)/i;
 
 const MAX_AGE = /(?:^|[\s,])max-age="?(\d+)/i;
+
+const VARIANT_NAME = /^[\w-]{1,64}$/;
 
 /** What a header value may hold (RFC 9110 section 5.5). */
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -125,6 +136,7 @@ export function checkedOptions(options: ServeOptions): ServeSettings {
     fallthrough,
     redirect,
     verify,
+    variants: checkedVariants(options.variants ?? {}),
     sendfile: options.sendfile && checkedSendfile(options.sendfile),
     authorize,
     onError,
@@ -157,6 +169,32 @@ function checkedCacheControl(cacheControl: string | false): string | false {
     cacheControl === false || (typeof cacheControl === 'string' && HEADER_VALUE.test(cacheControl));
   require(isValid, 'cacheControl must be a header value, or false');
   return cacheControl;
+}
+
+/** A Map has no names but those that were given. */
+function checkedVariants(variants: Readonly<Record<string, Variant>>): ReadonlyMap<string, Variant> {
+  require(typeof variants === 'object' && variants !== null, 'variants must be an object');
+  for (const [name, variant] of Object.entries(variants)) {
+    require(isVariantName(
+      name,
+    ), `the variant ${quoted(name)} must have a name of letters, digits, "-" and "_"`);
+    require(isVariant(variant), `the variant "${name}" must be one, as imageVariant(…) makes them`);
+  }
+  return new Map(Object.entries(variants));
+}
+
+/** Whether a variant can be called so: what needs no encoding, wherever it is written. */
+export function isVariantName(name: unknown): name is string {
+  return typeof name === 'string' && VARIANT_NAME.test(name);
+}
+
+function isVariant(value: unknown): value is Variant {
+  if (typeof value !== 'object' || value === null) return false;
+  const { make, contentType, extension, fingerprint } = value as Partial<Record<keyof Variant, unknown>>;
+  return (
+    typeof make === 'function' &&
+    [contentType, extension, fingerprint].every((text) => typeof text === 'string')
+  );
 }
 
 function checkedSendfile({ header, root = '', prefix = '' }: SendfileOptions): CheckedSendfile {

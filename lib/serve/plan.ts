@@ -35,6 +35,13 @@ export interface EmptyPlan {
   readonly headers: OutgoingHttpHeaders;
 }
 
+/** What is made of the file follows. */
+export interface VariantPlan {
+  readonly kind: 'variant';
+  readonly status: 200;
+  readonly headers: OutgoingHttpHeaders;
+}
+
 /** The storage has a URL for the client. */
 export interface RedirectPlan {
   readonly kind: 'redirect';
@@ -51,6 +58,9 @@ export interface RefusalPlan {
 
 /** How a request is to be answered. */
 export type ResponsePlan = ContentPlan | EmptyPlan | RedirectPlan | RefusalPlan;
+
+/** What the headers of an answer tell. */
+type Described = Pick<FileDetails, 'filename' | 'contentType' | 'lastModified' | 'etag'>;
 
 type PlanSettings = Pick<ServeSettings, 'cacheControl' | 'disposition'>;
 
@@ -71,9 +81,8 @@ export function planResponse(
   settings: PlanSettings,
   createBoundary: () => string = randomUUID,
 ): ContentPlan | EmptyPlan | RefusalPlan {
-  const verdict = evaluatePreconditions(request.headers, file);
-  if (verdict === 'notModified') return planNotModified(file, settings);
-  if (verdict === 'preconditionFailed') return refusal(new DepotError('PRECONDITION_FAILED'));
+  const early = planUnmet(request, file, settings);
+  if (early) return early;
   const headers = fileHeaders(request, file, settings);
   headers['Accept-Ranges'] = 'bytes';
   const selection = selectionOf(request, file);
@@ -82,6 +91,33 @@ export function planResponse(
   const [range, ...others] = selection;
   if (others.length === 0) return planRange(file, headers, range);
   return planRanges(file, headers, selection, createBoundary());
+}
+
+/**
+ * The answer where something is made of a file. As long as it is not made its length is unknown, and may be left out
+ * (RFC 9110 section 8.6); it has no ranges (section 14.2).
+ * @param made what is told of it
+ */
+export function planVariant(
+  request: RequestHead,
+  made: Described,
+  settings: PlanSettings,
+): VariantPlan | EmptyPlan | RefusalPlan {
+  const early = planUnmet(request, made, settings);
+  if (early) return early;
+  const headers = fileHeaders(request, made, settings);
+  return { kind: request.method === 'HEAD' ? 'empty' : 'variant', status: 200, headers };
+}
+
+/** The answer where the preconditions do not let a request have more. */
+function planUnmet(
+  { headers }: RequestHead,
+  file: Described,
+  settings: PlanSettings,
+): EmptyPlan | RefusalPlan | undefined {
+  const verdict = evaluatePreconditions(headers, file);
+  if (verdict === 'notModified') return planNotModified(file, settings);
+  return verdict === 'preconditionFailed' ? refusal(new DepotError('PRECONDITION_FAILED')) : undefined;
 }
 
 /**
@@ -122,7 +158,7 @@ export function planSendfile(
 }
 
 /** Inline only what is safe there, and what nobody wants otherwise. */
-export function dispositionOf(request: RequestHead, file: FileDetails, settings: PlanSettings): Disposition {
+export function dispositionOf(request: RequestHead, file: Described, settings: PlanSettings): Disposition {
   const mayBeInline = settings.disposition === 'auto' && !request.download && isSafeInline(file.contentType);
   return mayBeInline ? 'inline' : 'attachment';
 }
@@ -134,7 +170,7 @@ function selectionOf({ method, headers }: RequestHead, file: FileDetails) {
 }
 
 /** The headers that caches need to go on using what they have (RFC 9110 section 15.4.5). */
-function planNotModified(file: FileDetails, { cacheControl }: PlanSettings): EmptyPlan {
+function planNotModified(file: Described, { cacheControl }: PlanSettings): EmptyPlan {
   return { kind: 'empty', status: 304, headers: { ETag: file.etag, ...cacheControlHeader(cacheControl) } };
 }
 
@@ -177,7 +213,7 @@ function planRanges(
   return { kind: 'content', status: 206, headers, body };
 }
 
-function fileHeaders(request: RequestHead, file: FileDetails, settings: PlanSettings): OutgoingHttpHeaders {
+function fileHeaders(request: RequestHead, file: Described, settings: PlanSettings): OutgoingHttpHeaders {
   return {
     'Content-Type': servedType(file),
     'Content-Disposition': formatDisposition(dispositionOf(request, file, settings), file.filename),
@@ -190,7 +226,7 @@ function fileHeaders(request: RequestHead, file: FileDetails, settings: PlanSett
 }
 
 /** Text that does not name its encoding is taken for UTF-8, where browsers would take it for windows-1252. */
-function servedType({ contentType }: FileDetails): string {
+function servedType({ contentType }: Described): string {
   const type = parsedContentType(contentType) ?? UNKNOWN_CONTENT_TYPE;
   return type === 'text/plain' ? 'text/plain; charset=utf-8' : type;
 }

@@ -17,8 +17,8 @@ export type Next = (error?: unknown) => void;
 export type ServeMiddleware = (req: IncomingMessage, res: ServerResponse, next?: Next) => void;
 
 /**
- * Serves the files of storages: `GET` and `HEAD` of `<mountpoint>/<storage>/<id>[/<filename>][?download]`; all else goes
- * on to `next`. What a client did wrong is answered as problem details (RFC 9457); other failures go to `next`. Where
+ * Serves the files of storages: `GET` and `HEAD` of `<mountpoint>/<storage>/<id>[/<filename>][?download&variant=<name>]`;
+ * all else goes on to `next`. What a client did wrong is answered as problem details (RFC 9457); other failures go to `next`. Where
  * there is no `next` everything is answered here.
  * @throws DepotError `INVALID_OPTION`
  */

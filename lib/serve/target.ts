@@ -10,6 +10,8 @@ export interface FileTarget {
   readonly filename: string | undefined;
   /** Whether the query asks for a download. */
   readonly download: boolean;
+  /** Name of what is to be made of the file, unchecked. */
+  readonly variant: string | undefined;
   /** The query. */
   readonly parameters: URLSearchParams;
 }
@@ -29,7 +31,7 @@ export function belowMountpoint(mountpoint: string, url: string): string | undef
 }
 
 /**
- * Reads `/<storage>/<id>[/<filename>][?download]`; each segment is decoded once.
+ * Reads `/<storage>/<id>[/<filename>][?download&variant=<name>]`; each segment is decoded once.
  * @throws DepotError `INVALID_PATH`
  */
 export function parseTarget(target: string): FileTarget {
@@ -40,7 +42,8 @@ export function parseTarget(target: string): FileTarget {
   }
   const [filename] = rest;
   const parameters = new URLSearchParams(target.slice(path.length));
-  return { storage, id, filename, download: parameters.has('download'), parameters };
+  const variant = parameters.get('variant') ?? undefined;
+  return { storage, id, filename, download: parameters.has('download'), variant, parameters };
 }
 
 /** A segment that is not well formed gives nothing. */

@@ -13,6 +13,7 @@ import {
   lengthOf,
   type RedirectPlan,
   type RefusalPlan,
+  type VariantPlan,
 } from './plan.js';
 import type { ResolvedRange } from './range.js';
 import { type ReadAt, readFully } from './read.js';
@@ -28,6 +29,12 @@ export function writeHead(res: ServerResponse, plan: EmptyPlan | RedirectPlan | 
   }
   res.writeHead(plan.status, plan.headers);
   res.end();
+}
+
+/** Writes an answer with something that was made. */
+export function writeVariant(res: ServerResponse, { status, headers }: VariantPlan, made: Uint8Array): void {
+  res.writeHead(status, { ...headers, 'Content-Length': made.byteLength });
+  res.end(made);
 }
 
 /**
