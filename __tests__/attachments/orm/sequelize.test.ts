@@ -28,6 +28,8 @@ class Bench {
   readonly Document: ModelStatic<Model>;
   readonly Folder: ModelStatic<Model>;
   readonly Paper: ModelStatic<Model>;
+  /** Of papers, which are not deleted with it. */
+  readonly Owner: ModelStatic<Model>;
   readonly attachments: ReturnType<typeof useAttachments>;
   readonly #remove: () => Promise<void>;
 
@@ -46,6 +48,8 @@ class Bench {
     this.Paper = this.sequelize.define('paper', { photo: attachment() }, { paranoid: true });
     this.Folder.hasMany(this.Folder, { as: 'folders', foreignKey: 'parentId', onDelete: 'CASCADE' });
     this.Folder.hasMany(this.Document, { onDelete: 'CASCADE' });
+    this.Owner = this.sequelize.define('owner', { name: DataTypes.STRING });
+    this.Owner.hasMany(this.Paper, { onDelete: 'SET NULL' });
   }
 
   static async open(
@@ -191,6 +195,18 @@ function testModels(open: (more?: Options) => Promise<Bench>): void {
     expect(await textOf(await first.reload())).toBe('3');
     await bench.Document.upsert({ id: first.get('id'), photo: null });
     await bench.expectEven(0);
+    const values = { id: first.get('id'), name: 'b', photo: attach('4') };
+    await bench.Document.upsert(values, { fields: ['name'] });
+    expect(await textOf(await first.reload())).toBeUndefined();
+    await bench.expectEven(0);
+  });
+
+  test('a row that is there already, and may be ignored, brings no file', async () => {
+    bench = await open();
+    await bench.Document.create({ name: 'a', photo: BYTES });
+    const values = { name: 'a', photo: attach('ignored') };
+    await expect(bench.Document.create(values, { ignoreDuplicates: true })).rejects.toThrow();
+    await bench.expectEven(1);
   });
 
   test('findOrCreate finds what somebody else has created', async () => {
@@ -266,6 +282,7 @@ function testModels(open: (more?: Options) => Promise<Bench>): void {
       bench.Document.bulkCreate(rows, { updateOnDuplicate: ['photo'] }),
       bench.Document.bulkCreate([{ name: 'a' }], { updateOnDuplicate: ['photo'] }),
       bench.Document.destroy({ truncate: true, cascade: true }),
+      bench.Owner.destroy({ truncate: true, cascade: true }),
     ];
     for (const act of acts) await expect(act).rejects.toMatchObject({ code: 'ATTACHMENT_UNSUPPORTED' });
     await expect(bench.Document.create({ name: 'b', photo: { path: 'default/x' } })).rejects.toMatchObject({
@@ -373,6 +390,31 @@ await describeWith('Sequelize', [startPostgresServer], (server) => {
         await bench.sequelize.query('SELECT nothing', { transaction }).catch(() => {});
       });
       await bench.expectEven(0);
+    });
+
+    test('replicas are neither written nor believed', async () => {
+      const target = await postgresDatabase(server);
+      const { options: empty } = await postgresDatabase(server);
+      bench = await Bench.open(target, { replication: { write: target.options, read: [empty] } } as Options);
+      const document = await bench.Document.create({ name: 'a', photo: BYTES });
+      await document.update({ photo: attach('new') });
+      expect(await bench.files()).toHaveLength(1);
+      bench.storage.delete = async () => {
+        throw new Error('It is not there just now');
+      };
+      await document.destroy();
+      Reflect.deleteProperty(bench.storage, 'delete');
+      expect((await bench.attachments.recover()).deleted).toHaveLength(1);
+      expect(await bench.files()).toEqual([]);
+    });
+
+    test('rows that a rule keeps keep their files', async () => {
+      bench = await open();
+      await bench.Document.bulkCreate(['a', 'b'].map((name) => ({ name, photo: attach(name) })));
+      const rule = `CREATE RULE keep AS ON DELETE TO documents WHERE OLD.name = 'a' DO INSTEAD NOTHING`;
+      await bench.sequelize.query(rule);
+      await bench.Document.destroy({ where: {} });
+      await bench.expectEven(1);
     });
 
     test('transactions may hold all connections', async () => {

@@ -59,6 +59,7 @@ export interface Statements {
   startTransaction(transaction: OpenTransaction, options: unknown): Promise<unknown>;
   commitTransaction(transaction: OpenTransaction, options: unknown): Promise<unknown>;
   readonly queryGenerator: {
+    readonly dialect: string;
     quoteTable(table: TableName): string;
     quoteIdentifier(name: string): string;
   };

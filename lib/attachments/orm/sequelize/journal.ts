@@ -43,7 +43,9 @@ export function executorOf(
   return {
     async run(sql, parameters) {
       const values = isPostgres ? { bind: [...parameters] } : { replacements: [...parameters] };
-      const options = { type: QueryTypes.SELECT, raw: true, transaction: await transaction(), ...values };
+      // A replica would refuse what is written, and may be behind in what is read.
+      const place = { transaction: await transaction(), useMaster: true };
+      const options = { type: QueryTypes.SELECT, raw: true, ...place, ...values };
       // Sequelize takes what begins with INSERT for a statement without rows, whatever its type.
       return (await sequelize.query(`/* journal */ ${sql}`, options)) as SqlRow[];
     },

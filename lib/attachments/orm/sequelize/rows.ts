@@ -10,13 +10,15 @@ export interface Rows {
   readonly rows: readonly Row[];
 }
 
-/** A foreign key: rows of this model go with the rows that it refers to. */
-interface Cascade {
+/** A foreign key of a model. */
+interface Reference {
   readonly model: AnyModel;
   /** Name of the column in the table. */
   readonly column: string;
   /** Name of the column that it refers to. */
   readonly key: string;
+  /** Whether its rows go with the rows that it refers to. */
+  readonly isCascading: boolean;
 }
 
 /** What is asked of rows. */
@@ -50,11 +52,24 @@ export class RowReader {
   }
 
   /** Whether files may go when rows of the model are deleted. */
-  losesFiles(model: AnyModel, seen = new Set<AnyModel>()): boolean {
+  losesFiles(model: AnyModel): boolean {
+    return this.#reachesFiles(model, (parent) => this.#cascades(parent));
+  }
+
+  /** The same when its table is truncated with all that have foreign keys to it, of whatever kind. */
+  losesFilesTruncated(model: AnyModel): boolean {
+    return this.#reachesFiles(model, (parent) => this.#references(parent));
+  }
+
+  #reachesFiles(
+    model: AnyModel,
+    childrenOf: (parent: AnyModel) => readonly Reference[],
+    seen = new Set<AnyModel>(),
+  ): boolean {
     if (attachmentColumns(model).length > 0) return true;
     seen.add(model);
-    return this.#cascades(model).some(
-      (cascade) => !seen.has(cascade.model) && this.losesFiles(cascade.model, seen),
+    return childrenOf(model).some(
+      (child) => !seen.has(child.model) && this.#reachesFiles(child.model, childrenOf, seen),
     );
   }
 
@@ -70,10 +85,16 @@ export class RowReader {
     return found;
   }
 
-  /** Attachments of those rows that are no more: tables need not have the foreign keys that models declare. */
+  /**
+   * Attachments of those rows that are no more: tables need not have the foreign keys that models declare, and a policy or
+   * a trigger may keep rows.
+   */
   async attachmentsGone(before: readonly Rows[], transaction: Transaction | null): Promise<Attachment[]> {
     const gone: Attachment[] = [];
-    for (const rows of before) {
+    for (const all of before) {
+      const withFiles = all.rows.filter((row) => this.attachmentsOf({ ...all, rows: [row] }).length > 0);
+      if (withFiles.length === 0) continue;
+      const rows = { ...all, rows: withFiles };
       const query = { table: rows.table, where: keysOf(rows), transaction };
       const after = await this.find(rows.model, query);
       const left = new Set(after.rows.map((row) => nameOf(after, row)));
@@ -106,6 +127,8 @@ export class RowReader {
           where: this.#contains(column, text),
           limit: 1,
           transaction: null,
+          // A replica may not have the row yet.
+          useMaster: true,
           raw: true,
         };
         const found = await this.#statements.select(model, model.getTableName(), options);
@@ -121,7 +144,7 @@ export class RowReader {
   }
 
   async #findChildren(
-    { model, column, key }: Cascade,
+    { model, column, key }: Reference,
     parents: Rows,
     transaction: Transaction | null,
     seen: Set<string>,
@@ -143,13 +166,19 @@ export class RowReader {
   }
 
   /** Foreign keys with `ON DELETE CASCADE` that refer to the model's table. */
-  #cascades(parent: AnyModel): Cascade[] {
+  #cascades(parent: AnyModel): Reference[] {
+    return this.#references(parent).filter(({ isCascading }) => isCascading);
+  }
+
+  #references(parent: AnyModel): Reference[] {
     if (optionsOf(this.#sequelize).foreignKeys === false) return [];
     return Object.values(this.#sequelize.models).flatMap((model) =>
       Object.entries(model.getAttributes()).flatMap(([name, { field, references, onDelete }]) => {
-        if (onDelete?.toUpperCase() !== 'CASCADE' || typeof references !== 'object') return [];
+        if (typeof references !== 'object') return [];
         const { model: referred, key = 'id' } = references;
-        return isSameTable(referred, parent.getTableName()) ? [{ model, column: field ?? name, key }] : [];
+        const isCascading = onDelete?.toUpperCase() === 'CASCADE';
+        const reference = { model, column: field ?? name, key, isCascading };
+        return isSameTable(referred, parent.getTableName()) ? [reference] : [];
       }),
     );
   }

@@ -32,6 +32,7 @@ export class AttachmentStatements {
     this.#places = places;
   }
 
+  /** @throws DepotError `ATTACHMENT_UNSUPPORTED` with `ignoreDuplicates` in SQLite: nobody tells whether it was inserted then */
   async insert(
     instance: Model,
     table: TableName,
@@ -41,6 +42,8 @@ export class AttachmentStatements {
     const model = modelOf(instance);
     const columns = columnsWithFiles(model, [values]);
     if (columns.length === 0) return this.#target.insert(instance, table, values, options);
+    if (options.ignoreDuplicates && this.#target.queryGenerator.dialect === 'sqlite')
+      throw unsupported('create with ignoreDuplicates', 'use findOrCreate');
     return this.#runInsert(table, columns, options, async (work, files) => {
       const stored = await files.storeAll(columns, values);
       const transaction = await work.transaction();
@@ -115,7 +118,7 @@ export class AttachmentStatements {
     const columns = writtenColumns(model, values);
     if (!model || columns.length === 0)
       return this.#target.bulkUpdate(table, values, where, options, attributes);
-    assertPrimaryKey(model);
+    assertPrimaryKey(model, 'update');
     return this.#run(options, false, async (work, files) => {
       const ahead = await files.storeAll(columns, values);
       const transaction = await work.transaction();
@@ -165,9 +168,10 @@ export class AttachmentStatements {
     options: StatementOptions,
     model?: AnyModel,
   ): Promise<unknown> {
+    if (model) this.#refuseTruncation(model, options);
     if (!model || !this.#reader.losesFiles(model))
       return this.#target.bulkDelete(table, where, options, model);
-    refuseTruncation(options);
+    assertPrimaryKey(model, 'destroy');
     return this.#run(options, false, async (work) => {
       const transaction = await work.transaction();
       const { limit } = options;
@@ -209,8 +213,11 @@ export class AttachmentStatements {
             conflictFields: found.key,
           })
         : await this.#insertNew(instance, table, complete, inTransaction);
-      if (found) await work.unit.remove(...this.#reader.attachmentsOf(found.rows, updated));
-      assign(instance, columns, stored);
+      if (found) {
+        const old = this.#reader.attachmentsOf(found.rows, updated);
+        await work.unit.remove(...old, ...unused(files.stored, only(stored, updated)));
+      }
+      assign(instance, found ? updated : columns, stored);
       return result;
     });
   }
@@ -251,11 +258,16 @@ export class AttachmentStatements {
 
   async #deleting(work: Work, rows: Rows, act: () => Promise<unknown>): Promise<unknown> {
     const transaction = await work.transaction();
-    const below = await this.#reader.findBelow(rows, transaction);
+    const before = [rows, ...(await this.#reader.findBelow(rows, transaction))];
     const result = await act();
-    const gone = await this.#reader.attachmentsGone(below, transaction);
-    await work.unit.remove(...this.#reader.attachmentsOf(rows), ...gone);
+    await work.unit.remove(...(await this.#reader.attachmentsGone(before, transaction)));
     return result;
+  }
+
+  #refuseTruncation(model: AnyModel, { truncate, cascade, restartIdentity }: StatementOptions): void {
+    if (!truncate || !(cascade || restartIdentity)) return;
+    if (cascade ? this.#reader.losesFilesTruncated(model) : this.#reader.losesFiles(model))
+      throw unsupported('truncate with cascade or restartIdentity', 'destroy({ where: {} }) first');
   }
 
   /**
@@ -360,13 +372,9 @@ function refuseDuplicates(options: StatementOptions, columns: readonly Attachmen
     throw unsupported('bulkCreate with updateOnDuplicate', 'upsert one row after the other');
 }
 
-function refuseTruncation({ truncate, cascade, restartIdentity }: StatementOptions): void {
-  if (truncate && (cascade || restartIdentity))
-    throw unsupported('truncate with cascade or restartIdentity', 'destroy({ where: {} }) first');
-}
-
-function assertPrimaryKey(model: AnyModel): void {
-  if (primaryKey(model).length === 0) throw unsupported('update without a primary key', 'give the model one');
+function assertPrimaryKey(model: AnyModel, method: string): void {
+  if (primaryKey(model).length === 0)
+    throw unsupported(`${method} without a primary key`, 'give the model one');
 }
 
 function unsupported(what: string, instead: string): DepotError {
