@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openStorage } from '../../lib/depot/config.js';
+import { planStorage } from '../../lib/depot/config.js';
 import { locatedMongo, parseStorageUrl } from '../../lib/depot/storage-url.js';
 import { GCSStorage } from '../../lib/storages/gcs.js';
 import { GridFSStorage } from '../../lib/storages/gridfs.js';
@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 function open(options: Record<string, unknown>) {
-  return openStorage(Object.entries(options)).storage;
+  return planStorage(Object.entries(options)).open();
 }
 
 function openUrl(url: unknown) {
@@ -192,7 +192,7 @@ describe('URLs', () => {
 });
 
 describe('private', () => {
-  const settingsOf = (options: Record<string, unknown>) => openStorage(Object.entries(options)).settings;
+  const settingsOf = (options: Record<string, unknown>) => planStorage(Object.entries(options)).settings;
 
   test.each([
     [{ backend: 'memory', private: true }],

@@ -1,8 +1,17 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import express from 'express';
+import type { FileOrId } from '../../lib/contract/staged-file.js';
+import type { StoredFile } from '../../lib/contract/stored-file.js';
 import { DepotManager, type FileUrlOptions, type ManagerOptions } from '../../lib/depot/manager.js';
 import type { ServeOptions } from '../../lib/serve/options.js';
+import { GCSStorage } from '../../lib/storages/gcs.js';
 import { MemoryStorage } from '../../lib/storages/memory.js';
+import { S3Storage } from '../../lib/storages/s3.js';
+import { faultyStorage } from '../../lib/testing/faulty-storage.js';
 import { OpenFilesStorage } from '../support/open-files.js';
 import { ask, problemOf, TestServers } from '../support/serving.js';
 
@@ -193,6 +202,11 @@ describe('keys', () => {
       error('INVALID_OPTION', /^The storage "files" is private, .* new DepotManager\(\{ signing: \{ keys/),
     );
     expect(depot.names()).toEqual([]);
+    const storagePath = join(tmpdir(), `filedepot-never-${randomUUID()}`);
+    expect(() => depot.configure('files', { backend: 'local', storagePath, private: true })).toThrow(
+      error('INVALID_OPTION', /keys/),
+    );
+    expect(existsSync(storagePath)).toBe(false);
     depot.configure('files', 'memory:');
     expect(() => depot.urlFor('files/a', { expiresIn: 60 })).toThrow(error('INVALID_OPTION', /keys/));
     expect(() => new DepotManager({ signing: { keys: ['short'] } })).toThrow(
@@ -242,6 +256,47 @@ describe('URLs that are not to expire', () => {
     expect(() => new DepotManager(SIGNING).urlFor('files/a', options as FileUrlOptions)).toThrow(
       error('INVALID_OPTION'),
     );
+  });
+});
+
+describe('a private storage that everybody can read elsewhere', () => {
+  test.each([
+    ['a bucket', () => new S3Storage({ bucket: 'photos', region: 'eu-west-1', policy: 'public-read' })],
+    [
+      'a CDN',
+      () => new S3Storage({ bucket: 'photos', region: 'eu-west-1', publicUrl: 'https://cdn.example' }),
+    ],
+    ['a bucket of Google', () => new GCSStorage({ bucket: 'photos', policy: 'public-read' })],
+    [
+      'what is made of one',
+      () => faultyStorage(new GCSStorage({ bucket: 'photos', publicUrl: 'https://cdn.example' }), []),
+    ],
+  ])('is refused: %s', (_what, create) => {
+    const depot = new DepotManager(SIGNING);
+    expect(() => depot.configure('photos', create(), { private: true })).toThrow(
+      error('INVALID_OPTION', /^"photos" cannot be private/),
+    );
+    expect(depot.names()).toEqual([]);
+    depot.configure('photos', create());
+    depot.configure('vault', new S3Storage({ bucket: 'photos', region: 'eu-west-1' }), { private: true });
+  });
+
+  test('and does not say so is never redirected to its public URL', async () => {
+    const PUBLIC = 'https://bucket.example/key';
+    class PublicStorage extends OpenFilesStorage {
+      override async get(fileOrId: FileOrId): Promise<StoredFile> {
+        return Object.assign(await super.get(fileOrId), { publicUrl: PUBLIC });
+      }
+    }
+    const depot = new DepotManager(SIGNING);
+    depot.configure('vault', new PublicStorage({ url: () => PUBLIC }), { private: true });
+    depot.configure('open', new PublicStorage({ url: () => PUBLIC }));
+    const port = await servers.listen(depot.middleware());
+    const [hidden, open] = [await depot.create(CONTENT), await depot.create(CONTENT, { storage: 'open' })];
+    expect(await ask(port, hidden.url)).toMatchObject({ status: 200, body: CONTENT });
+    expect((await ask(port, hidden.url, { method: 'HEAD' })).status).toBe(200);
+    expect((await ask(port, open.url)).headers.location).toBe(PUBLIC);
+    expect((await ask(port, open.url, { method: 'HEAD' })).status).toBe(302);
   });
 });
 

@@ -143,6 +143,8 @@ export abstract class FileStorage {
   abstract readonly capabilities: Capabilities;
   /** How its files come to clients: `stream` keeps them from being sent on to the backend's URLs. */
   readonly serve: 'auto' | 'redirect' | 'stream' = 'auto';
+  /** Whether the backend lets everybody read its files without us: such a storage cannot be `private`. */
+  readonly isPublic: boolean = false;
   /** Bytes in which content is handed to the staging area. */
   protected readonly pieceSize: number = DEFAULT_PIECE_SIZE;
   readonly #recent = new Recent<StoredFile>(MAX_RECALLED);

@@ -43,10 +43,11 @@ export interface StorageSettings {
   readonly private?: boolean | undefined;
 }
 
-/** A storage, and what is said of it besides. */
-export interface ConfiguredStorage {
-  readonly storage: FileStorage;
+/** A storage that is not opened yet, and what is said of it besides. */
+export interface PlannedStorage {
   readonly settings: StorageSettings;
+  /** To open a storage is to touch what it is about. */
+  readonly open: () => FileStorage;
 }
 
 type BackendName = StorageOptions['backend'];
@@ -164,14 +165,14 @@ export const OPTION_NAMES: ReadonlySet<string> = new Set([
  * The storage that options describe, by a `backend` or a `url`.
  * @throws DepotError `INVALID_OPTION`
  */
-export function openStorage(given: GivenOptions): ConfiguredStorage {
+export function planStorage(given: GivenOptions): PlannedStorage {
   const { backend, url } = Object.fromEntries(given.filter(([name]) => name === 'backend' || name === 'url'));
   const options = given.filter(([name]) => name !== 'backend' && name !== 'url');
-  if (url === undefined) return createStorage(backendNamed(backend), options);
+  if (url === undefined) return planBackend(backendNamed(backend), options);
   if (backend !== undefined) throw invalidOption('A storage has either a "backend" or a "url", not both');
   const parts = parseStorageUrl(url);
   const name = backendOfScheme(parts.scheme);
-  return createStorage(name, [...BACKENDS[name].readUrl(parts), ...options]);
+  return planBackend(name, [...BACKENDS[name].readUrl(parts), ...options]);
 }
 
 /**
@@ -182,14 +183,15 @@ export function readSettings(given: GivenOptions): StorageSettings {
   return readOptions(SETTINGS, given, 'A storage of your own');
 }
 
-function createStorage<Name extends BackendName>(name: Name, given: GivenOptions): ConfiguredStorage {
+function planBackend<Name extends BackendName>(name: Name, given: GivenOptions): PlannedStorage {
   const owner = `Backend "${name}"`;
   const isSetting = ([option]: GivenOptions[number]) => Object.hasOwn(SETTINGS, toCamelCase(option));
   const settings = readOptions<StorageSettings>(SETTINGS, given.filter(isSetting), owner);
   const own = given.filter((option) => !isSetting(option));
   if (settings.private) assertNotPublic(own, owner);
-  const { options, create } = BACKENDS[name];
-  return { storage: create(readOptions(options, own, owner)), settings };
+  const { options: readers, create } = BACKENDS[name];
+  const options = readOptions(readers, own, owner);
+  return { settings, open: () => create(options) };
 }
 
 /** What everybody can read elsewhere is not private here. */

@@ -26,8 +26,8 @@ import type { ReceiveOptions, UploadOptions } from '../upload/options.js';
 import { receiveFile } from '../upload/receive-file.js';
 import { type Uploader, uploadFiles } from '../upload/upload-files.js';
 import {
-  type ConfiguredStorage,
-  openStorage,
+  type PlannedStorage,
+  planStorage,
   readSettings,
   type StorageOptions,
   type StorageSettings,
@@ -116,7 +116,7 @@ export class DepotManager implements StorageDirectory {
   static fromConfig(settings: FlatSettings, prefix = 'depot.'): DepotManager {
     const { storages, aliases, defaultName, signingKeys } = parseSettings(settings, prefix);
     const manager = new DepotManager(signingKeys && { signing: { keys: signingKeys } });
-    for (const [name, options] of storages) manager.#add(name, () => openStorage(options));
+    for (const [name, options] of storages) manager.#add(name, () => planStorage(options));
     for (const [alias, name] of aliases) manager.alias(alias, name);
     if (defaultName !== undefined) manager.setDefault(defaultName);
     return manager;
@@ -317,11 +317,14 @@ export class DepotManager implements StorageDirectory {
     await allDone([...this.#storages.values()].map((storage) => storage.close()));
   }
 
-  /** The name is checked first: to open a storage is to touch what it is about. */
-  #add(name: string, open: () => ConfiguredStorage): FileStorage {
+  /** What can be wrong is looked for before the storage is opened. */
+  #add(name: string, plan: () => PlannedStorage): FileStorage {
     this.#assertFree(name);
-    const { storage, settings } = open();
+    const { settings, open } = plan();
     if (settings.private && !this.#signer) throw missingKeys(`The storage "${name}" is private`);
+    const storage = open();
+    if (settings.private && storage.isPublic)
+      throw new DepotError('INVALID_OPTION', `"${name}" cannot be private: its backend lets everybody read`);
     if (settings.private) this.#private.add(name);
     this.#storages.set(name, storage);
     this.#default ??= name;
@@ -364,12 +367,13 @@ export class DepotManager implements StorageDirectory {
 function toStorage(
   storage: (StorageOptions & StorageSettings) | FileStorage | string,
   settings: StorageSettings,
-): ConfiguredStorage {
-  if (storage instanceof FileStorage) return { storage, settings: readSettings(givenOf(settings)) };
+): PlannedStorage {
+  if (storage instanceof FileStorage)
+    return { settings: readSettings(givenOf(settings)), open: () => storage };
   if (typeof storage !== 'string' && !isObject(storage))
     throw new DepotError('INVALID_OPTION', 'A storage is given as options, as a URL, or as a FileStorage');
   const options = typeof storage === 'string' ? { url: storage } : storage;
-  return openStorage([...givenOf(options), ...givenOf(settings)]);
+  return planStorage([...givenOf(options), ...givenOf(settings)]);
 }
 
 function isObject(value: unknown): value is object {

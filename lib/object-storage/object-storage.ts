@@ -32,6 +32,7 @@ export interface ObjectBackend {
 export abstract class ObjectStorage extends FileStorage {
   readonly capabilities: Capabilities = new Set(['url', 'anyId']);
   override readonly serve: 'auto' | 'redirect' | 'stream';
+  override readonly isPublic: boolean;
   protected override readonly pieceSize: number;
   readonly #backend: ObjectBackend;
   readonly #reader: ObjectReader;
@@ -40,7 +41,9 @@ export abstract class ObjectStorage extends FileStorage {
 
   constructor(backend: ObjectBackend, pieceSize: number) {
     super();
-    this.serve = backend.bucket.settings.serve;
+    const { serve, policy, publicUrl } = backend.bucket.settings;
+    this.serve = serve;
+    this.isPublic = policy === 'public-read' || publicUrl !== undefined;
     this.pieceSize = pieceSize;
     this.#backend = backend;
     this.#reader = new ObjectReader(backend.objects);

@@ -27,6 +27,8 @@ const MAX_ATTEMPTS = 5;
 /** The request that is answered, and how. */
 export interface DeliveryContext {
   readonly settings: ServeSettings;
+  /** Whether the storage serves nothing but what is signed. */
+  readonly isPrivate: boolean;
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly departure: Departure;
@@ -141,11 +143,11 @@ class Delivery {
   }
 
   async #planRedirect(file: StoredFile): Promise<ResponsePlan | undefined> {
-    const { settings } = this.#context;
+    const { settings, isPrivate } = this.#context;
     const disposition = dispositionOf(this.#request, file, settings);
     const url = await this.#storage.url(file, { expiresIn: signedUrlSeconds(settings), disposition });
-    // A URL that is signed for GET refuses a HEAD: we have all that it asks for.
-    const isUseless = this.#request.method === 'HEAD' && url !== file.publicUrl;
+    // A URL that is signed for GET refuses a HEAD: we have all that it asks for. One that is public never ends.
+    const isUseless = url === file.publicUrl ? isPrivate : this.#request.method === 'HEAD';
     return url === undefined || isUseless ? undefined : planRedirect(file, url, settings);
   }
 

@@ -34,7 +34,7 @@ export function serveFiles(directory: StorageDirectory, options: ServeOptions = 
   };
 }
 
-interface Exchange extends DeliveryContext {
+interface Exchange extends Omit<DeliveryContext, 'isPrivate'> {
   readonly directory: StorageDirectory;
   readonly reports: DamageReports;
   readonly next: Next | undefined;
@@ -52,7 +52,9 @@ async function serve(target: string, exchange: Exchange): Promise<void> {
   try {
     const fileTarget = parseTarget(target);
     const storage = directory.get(fileTarget.storage);
-    await deliver(storage, fileTarget, { ...exchange, settings: settingsFor(fileTarget, exchange) });
+    const isPrivate = directory.isPrivate?.(fileTarget.storage) ?? false;
+    const settings = settingsFor(fileTarget, isPrivate, exchange);
+    await deliver(storage, fileTarget, { ...exchange, settings, isPrivate });
   } catch (error) {
     if (!departure.hasLeft) fail(exchange, error);
   } finally {
@@ -64,11 +66,14 @@ async function serve(target: string, exchange: Exchange): Promise<void> {
  * A signature counts wherever there is one, so that a URL that was given away ends when it was said to.
  * @throws DepotError `URL_NOT_SIGNED`, `URL_INVALID`, `URL_EXPIRED`
  */
-function settingsFor(target: FileTarget, { directory, settings }: Exchange): ServeSettings {
-  const { isSigned } = directory;
+function settingsFor(
+  target: FileTarget,
+  isPrivate: boolean,
+  { directory: { isSigned }, settings }: Exchange,
+): ServeSettings {
   const seconds = isSigned && secondsLeft(target, isSigned, Date.now());
   if (seconds !== undefined) return limitedTo(seconds, settings);
-  if (directory.isPrivate?.(target.storage)) throw new DepotError('URL_NOT_SIGNED');
+  if (isPrivate) throw new DepotError('URL_NOT_SIGNED');
   return settings;
 }
 

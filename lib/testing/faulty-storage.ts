@@ -99,6 +99,7 @@ interface Backend {
 class FaultyStorage extends FileStorage {
   readonly capabilities: Capabilities;
   override readonly serve: FileStorage['serve'];
+  override readonly isPublic: boolean;
   protected override readonly pieceSize: number;
   readonly #storage: FileStorage;
   readonly #backend: Backend;
@@ -111,6 +112,7 @@ class FaultyStorage extends FileStorage {
     this.#plan = plan;
     this.capabilities = storage.capabilities;
     this.serve = storage.serve;
+    this.isPublic = storage.isPublic;
     this.pieceSize = this.#backend.pieceSize;
   }
 
