@@ -69,9 +69,10 @@ await describeWith(
     let plain: Client;
     let prisma: Client;
     let shelfId: string;
+    let connectionString: string;
 
     beforeAll(async () => {
-      const connectionString = await server.createDatabase();
+      connectionString = await server.createDatabase();
       const database = new pg.Client(connectionString);
       await database.connect();
       await database.query(TABLES);
@@ -138,9 +139,28 @@ await describeWith(
       expect(texts).toContain((await covers())[0]);
     });
 
+    test('has no more transactions at once than the pool of the adapter has room for', async () => {
+      const depot = new DepotManager();
+      depot.configure('default', storage);
+      const { PrismaClient } = await import(await generateClient(SCHEMA));
+      const adapter = new PrismaPg({ connectionString, max: 2 });
+      const small: Client = new PrismaClient({ adapter }).$extends(
+        attachments({ depot, models: { book: { cover: {} } } }),
+      );
+      const add = () =>
+        small.$transaction(async (inner) => {
+          const books = { create: [{ place: 1n, cover: attach('1') }] };
+          await inner.shelf.create({ data: { id: randomUUID(), books } });
+        });
+      await Promise.all(Array.from({ length: 8 }, add));
+      expect(await small.book.findMany()).toHaveLength(8);
+      await small.$attachments().idle();
+      await small.$disconnect();
+    });
+
     test('finds tables in the schema that the driver adapter was given', async () => {
-      const connectionString = await server.createDatabase();
-      const database = new pg.Client(connectionString);
+      const other = await server.createDatabase();
+      const database = new pg.Client(other);
       await database.connect();
       await database.query(`CREATE SCHEMA app; SET search_path TO app; ${TABLES}`);
       await database.end();
@@ -148,7 +168,7 @@ await describeWith(
       const depot = new DepotManager();
       const files = new MemoryStorage();
       depot.configure('default', files);
-      const adapter = new PrismaPg({ connectionString }, { schema: 'app' });
+      const adapter = new PrismaPg({ connectionString: other }, { schema: 'app' });
       const inSchema: Client = new PrismaClient({ adapter }).$extends(
         attachments({ depot, models: { book: { cover: {} } } }),
       );

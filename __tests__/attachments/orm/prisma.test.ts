@@ -130,6 +130,23 @@ await describeWith('Prisma', [prismaProgram], (_program) => {
       expect(JSON.parse(JSON.stringify(row))).toEqual({ id: 3, content: null });
     });
 
+    test('lose their files in one statement', async () => {
+      const data = ['a', 'b', 'c'].map((name) => ({ name, content: attach(name), pages: [attach('p')] }));
+      await prisma.document.createMany({ data });
+      let statements = 0;
+      const count = ({ args, query }: { args: object; query: (args: object) => unknown }) => {
+        statements++;
+        return query(args);
+      };
+      const further = prisma.$extends({ query: { document: { updateMany: count } } });
+      const where = { name: { in: ['a', 'b'] } };
+      expect(await further.document.updateMany({ where, data: { content: null, pages: [] } })).toEqual({
+        count: 2,
+      });
+      expect(statements).toBe(1);
+      expect(await bench.files()).toHaveLength(2);
+    });
+
     test('keep what they have, and get copies of what others have', async () => {
       const { id, photo } = await prisma.document.create({ data: { name: 'a', photo: attach('1') } });
       const row = await prisma.document.update({ where: { id }, data: { photo, content: photo } });

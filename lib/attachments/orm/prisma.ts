@@ -21,7 +21,7 @@ export interface PrismaAttachmentOptions<Models extends ModelDeclarations> exten
   readonly models: Models;
   /**
    * PostgreSQL: how many connections the pool of the driver adapter has, at least 2. One of them is left for the journal,
-   * and transactions that have to do with files wait for the others. @default 10, as `pg` has
+   * and transactions that have to do with files wait for the others. @default what the adapter was given as `max`, else 10
    */
   readonly connections?: number | undefined;
   /** Or a journal of your own. */
@@ -63,6 +63,7 @@ export type AttachmentExtension<Models extends ModelDeclarations> = (client: unk
   };
 };
 
+/** Of `pg`. */
 const DEFAULT_CONNECTIONS = 10;
 
 /**
@@ -80,8 +81,8 @@ export function attachments<const Models extends ModelDeclarations>(
 }
 
 function extended(base: Client, options: PrismaAttachmentOptions<ModelDeclarations>): Client {
-  const { models: declarations, connections = DEFAULT_CONNECTIONS, journal = {}, ...others } = options;
-  const { schema, provider, defaultSchema } = internalsOf(base);
+  const { schema, provider, defaultSchema, poolSize = DEFAULT_CONNECTIONS } = internalsOf(base);
+  const { models: declarations, connections = poolSize, journal = {}, ...others } = options;
   const models = new DataModel(schema, declarations, defaultSchema);
   const dialect = dialectOf(provider);
   if (!(connections >= 2)) throw new DepotError('INVALID_OPTION', 'There must be at least 2 connections');
@@ -106,13 +107,20 @@ interface Internals {
   readonly provider: unknown;
   /** That of the driver adapter: `new PrismaPg(…, { schema })`. */
   readonly defaultSchema: string | undefined;
+  /** Connections of the driver adapter: `new PrismaPg({ max })`. */
+  readonly poolSize: number | undefined;
 }
 
 /** Prisma tells none of them to its extensions, and has told its own in this way since there are any. */
 function internalsOf(client: Client): Internals {
   const { inlineSchema, activeProvider, adapter } = Reflect.get(client, '_engineConfig') ?? {};
   if (typeof inlineSchema === 'string')
-    return { schema: inlineSchema, provider: activeProvider, defaultSchema: adapter?.options?.schema };
+    return {
+      schema: inlineSchema,
+      provider: activeProvider,
+      defaultSchema: adapter?.options?.schema,
+      poolSize: adapter?.config?.max,
+    };
   throw new DepotError('UNSUPPORTED', 'Attachments need a client of Prisma 7');
 }
 

@@ -113,17 +113,30 @@ function runUpdateMany(work: OperationWork, operation: Operation): Promise<unkno
     const rows = await matchingRows(await readingOf(work), shape, where, limit);
     const assignments = await settleAll(given.assignments.map((one) => assign(files, rows, one)));
     const results: unknown[] = [];
-    for (const [position, row] of rows.entries()) {
+    for (const { first, part } of partsOf(rows, assignments)) {
       const own = assignments.map(({ field, entry, values }) => [
         field,
-        toJson(entry, values[position] ?? null),
+        toJson(entry, values[first] ?? null),
       ]);
       const data = { ...given.values, ...Object.fromEntries(own) };
-      results.push(await execute(work, operation, { ...others, where: likeOneOf(shape.key, [row]), data }));
+      results.push(await execute(work, operation, { ...others, where: likeOneOf(shape.key, part), data }));
     }
     await work.unit.remove(...unused({ files, given, rows }, assignments));
     return summed(operation, results);
   });
+}
+
+/** Rows that are given the same: all, where there are no files, else each by itself. */
+function partsOf(rows: readonly Row[], assignments: readonly RowAssignment[]): Part[] {
+  const hasFiles = assignments.some(({ values }) => values.some((items) => items && items.length > 0));
+  if (!hasFiles && rows.length > 0) return [{ first: 0, part: rows }];
+  return rows.map((row, first) => ({ first, part: [row] }));
+}
+
+interface Part {
+  /** The position of its first row among all. */
+  readonly first: number;
+  readonly part: readonly Row[];
 }
 
 /** One result of several. */
