@@ -298,11 +298,13 @@ describe('the layout', () => {
     await expect((await storage.get(id)).text()).resolves.toBe('content');
   });
 
-  test('files of others beside the folders are not listed', async () => {
+  test('files of others beside the folders are neither listed nor deleted', async () => {
     const storage = new LocalStorage({ storagePath });
     const id = await storage.create('x');
-    fs.writeFileSync(join(storagePath, 'README'), 'not an id');
+    fs.writeFileSync(join(storagePath, 'README'), 'not ours');
     expect(await ids(storage)).toEqual([id]);
+    await storage.delete('README');
+    expect(fs.readFileSync(join(storagePath, 'README'), 'utf8')).toBe('not ours');
   });
 
   test('details that are damaged are a fault with a code, not a crash', async () => {

@@ -123,7 +123,8 @@ export class LocalStorage extends FileStorage {
     const bin = await this.#workplace.makeFolder(randomUUID());
     this.#reader.forget(id);
     try {
-      await files.ignoring(files.rename(this.#layout.folder(id), `${bin}/${id}`), 'ENOENT');
+      // The slash keeps what is no folder, and so none of our files, where it is (rename(2)).
+      await files.ignoring(files.rename(`${this.#layout.folder(id)}/`, `${bin}/${id}`), 'ENOENT', 'ENOTDIR');
       if (this.#workplace.durable) await files.syncFolder(this.#layout.root);
     } finally {
       await files.removeFolder(bin);
