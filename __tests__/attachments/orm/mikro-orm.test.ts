@@ -318,6 +318,38 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
     await bench.expectEven(0);
   });
 
+  test('rows are found by keys that are rows with keys of several columns', async () => {
+    bench = await open();
+    const Volume = defineEntity({
+      name: 'Volume',
+      properties: { shelf: p.integer().primary(), place: p.integer().primary(), title: p.string() },
+    });
+    const Page = defineEntity({
+      name: 'Page',
+      properties: {
+        volume: () => p.manyToOne(Volume).primary().deleteRule('cascade'),
+        number: p.integer().primary(),
+        scan: attachment().nullable(),
+      },
+    });
+    bench.orm.discoverEntity([Volume, Page] as never);
+    await bench.orm.schema.update();
+    const { em } = bench;
+    for (const place of [1, 2]) {
+      const volume = em.create(Volume, { shelf: 1, place, title: 'x' });
+      for (const number of [1, 2]) em.create(Page, { volume, number, scan: attach(`${place}-${number}`) });
+    }
+    await em.flush();
+    expect(await em.nativeUpdate(Page, { number: 1 }, { scan: attach('new') })).toBe(2);
+    expect(await bench.files()).toHaveLength(4);
+    await em.nativeUpdate(Page, { number: 1 }, { scan: null });
+    expect(await bench.files()).toHaveLength(2);
+    await em.nativeDelete(Volume, { place: 1 });
+    expect(await bench.files()).toHaveLength(1);
+    await em.nativeDelete(Page, {});
+    await bench.expectEven(0);
+  });
+
   test('what a query builder would write is refused', async () => {
     bench = await open();
     await bench.create('a');

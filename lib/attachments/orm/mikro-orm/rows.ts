@@ -68,10 +68,13 @@ export class RowReader {
       const value = keyIn(row, fieldNames);
       return convertCustomTypes && customType ? customType.convertToJSValue(value, platform) : value;
     };
-    const [first = '', ...others] = meta.primaryKeys;
-    if (others.length === 0) return { [first]: { $in: rows.map((row) => keyOf(row, first)) } };
     const toCondition = (row: Row) =>
       Object.fromEntries(meta.primaryKeys.map((key) => [key, keyOf(row, key)]));
+    const [only, ...more] = rows;
+    // MikroORM reads the key of collections out of it.
+    if (only && more.length === 0) return toCondition(only);
+    const [first = '', ...others] = meta.primaryKeys;
+    if (others.length === 0) return { [first]: { $in: rows.map((row) => keyOf(row, first)) } };
     return { $or: rows.map(toCondition) };
   }
 
