@@ -234,7 +234,7 @@ describe('a slow body', () => {
   test.each(['POST', 'PUT'])(
     '%s is closed at the deadline, and others are served meanwhile',
     async (method) => {
-      options = { timeout: 300 };
+      options = { timeout: 2000 };
       const slow = server.connect();
       await slow.send(requestHead('/', CHUNKED, method));
       if (method === 'POST') await slow.send(chunk(fileHead));
@@ -267,7 +267,7 @@ describe('a slow body', () => {
   test('a form that comes in time leaves no timer', async () => {
     let finish: () => void = () => {};
     options = {
-      timeout: 100,
+      timeout: 1000,
       validate: () =>
         new Promise((resolve) => {
           finish = () => resolve(true);
@@ -275,7 +275,7 @@ describe('a slow body', () => {
     };
     const answer = server.post([hello]);
     await until(() => received?.readableEnded && finish.length === 0, 'the form to be read');
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await new Promise((resolve) => setTimeout(resolve, 1100));
     finish();
     const { status, body } = await answer;
     expect(status).toBe(201);
