@@ -381,6 +381,10 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
       () => em.nativeDelete(bench.Document, {}, { unionWhere: [{ name: 'b' }] }),
     ];
     for (const act of acts) await expect(act()).rejects.toMatchObject({ code: 'ATTACHMENT_UNSUPPORTED' });
+    const { depot } = bench.attachments;
+    expect(() => useAttachments(bench.orm, { depot })).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION' }),
+    );
     await em.upsert(bench.Document, { name: 'c' });
     await bench.expectEven(1);
   });

@@ -277,6 +277,10 @@ function testModels(open: (more?: Options) => Promise<Bench>): void {
     bench = await open();
     await bench.Document.create({ name: 'a', photo: BYTES });
     const rows = [{ name: 'a', photo: attach('x') }];
+    const { depot } = bench.attachments;
+    expect(() => useAttachments(bench.sequelize, { depot })).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION' }),
+    );
     const acts = [
       bench.Document.bulkCreate(rows, { ignoreDuplicates: true }),
       bench.Document.bulkCreate(rows, { updateOnDuplicate: ['photo'] }),

@@ -23,7 +23,7 @@ export interface MikroOrmAttachmentsOptions extends AttachmentOptions {
  * and roll back from now on. Called once for each `MikroORM`, when it is initialized.
  * @returns what recovers files of processes that have died: `recover`; it is closed with `orm.close`
  * @throws DepotError `UNSUPPORTED` for databases other than PostgreSQL and SQLite; `ATTACHMENT_UNSUPPORTED` where
- *   attachments are in several tables of one entity, or in an embedded object that is JSON
+ *   attachments are in several tables of one entity, or in an embedded object that is JSON; `INVALID_OPTION` the second time
  */
 export function useAttachments(
   orm: MikroORM,
@@ -38,11 +38,11 @@ export function useAttachments(
     journal: isJournal(journal) ? journal : mikroOrmJournal(orm, journal),
     isReferenced: (path) => reader.isReferenced(path),
   });
+  bindReader(orm.driver.getPlatform(), (value) => attachments.read(value));
   const transactions = new Transactions(attachments, driver.getConnection('write'), isSqlite);
   transactions.observe();
   new AttachmentStatements(driver, transactions, reader).observe();
   orm.em.getEventManager().registerSubscriber(new FlushSubscriber(orm, transactions));
-  bindReader(orm.driver.getPlatform(), (value) => attachments.read(value));
   closeBefore(orm, () => attachments.close());
   return attachments;
 }

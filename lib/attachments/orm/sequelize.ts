@@ -22,7 +22,7 @@ export interface SequelizeAttachmentsOptions extends AttachmentOptions {
  * Has attachments follow the transactions of a database: what models write, delete, commit and roll back from now on.
  * Called once for each `Sequelize`, before or after its models are defined.
  * @returns what recovers files of processes that have died: `recover`; it is closed with `sequelize.close`
- * @throws DepotError `UNSUPPORTED` for databases other than PostgreSQL and SQLite
+ * @throws DepotError `UNSUPPORTED` for databases other than PostgreSQL and SQLite; `INVALID_OPTION` the second time
  */
 export function useAttachments(
   sequelize: Sequelize,
@@ -38,10 +38,10 @@ export function useAttachments(
     isReferenced: async (path) =>
       (await reader.isReferenced(path)) || ((await places?.refersTo(path)) ?? false),
   });
+  bindReader(sequelize, (value) => attachments.read(value));
   const transactions = new Transactions(sequelize, attachments);
   const statements = observed(queryInterface, new AttachmentStatements(target, transactions, reader, places));
   sequelize.getQueryInterface = () => statements;
-  bindReader(sequelize, (value) => attachments.read(value));
   closeBefore(sequelize, () => attachments.close());
   // Later, it could come into a transaction of the application, and be rolled back with it.
   if (isInMemory(sequelize)) attachments.prepare().catch(() => {});

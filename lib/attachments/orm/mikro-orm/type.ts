@@ -15,8 +15,13 @@ const UNSEEN =
 /** By what each ORM has one of. */
 const READERS = new WeakMap<object, Read>();
 
-/** Entities are declared before there is a depot: `useAttachments` brings it. */
+/**
+ * Entities are declared before there is a depot: `useAttachments` brings it.
+ * @throws DepotError `INVALID_OPTION` the second time
+ */
 export function bindReader(platform: object, read: Read): void {
+  if (READERS.has(platform))
+    throw new DepotError('INVALID_OPTION', 'The attachments of this MikroORM are followed already');
   READERS.set(platform, read);
 }
 

@@ -22,8 +22,13 @@ interface GetOptions {
 
 const READERS = new WeakMap<Sequelize, Read>();
 
-/** Models are declared before there is a depot: `useAttachments` brings it. */
+/**
+ * Models are declared before there is a depot: `useAttachments` brings it.
+ * @throws DepotError `INVALID_OPTION` the second time
+ */
 export function bindReader(sequelize: Sequelize, read: Read): void {
+  if (READERS.has(sequelize))
+    throw new DepotError('INVALID_OPTION', 'The attachments of this Sequelize are followed already');
   READERS.set(sequelize, read);
 }
 
