@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type CommandStartedEvent, ObjectId } from 'mongodb';
 import { DepotManager } from '../../lib/depot/manager.js';
 import { startMongoDatabase } from '../support/gridfs.js';
 import { describeWith } from '../support/servers/index.js';
+import { until } from '../support/until.js';
 
 const CHUNK = 255 * 1024;
 const CONTENT = Buffer.alloc(20 * CHUNK + 5, 'content ');
@@ -61,6 +63,32 @@ await describeWith('Files of GridFS, served', [startMongoDatabase], ({ client, d
       expect(commands).toEqual(expected);
     }
     expect(Buffer.from(await (await get(url)).arrayBuffer()).equals(CONTENT)).toBe(true);
+  });
+
+  test('content that breaks off on its way is never a whole answer', async () => {
+    const { url, id } = await depot.create(CONTENT);
+    await db.collection('filedepot.chunks').deleteOne({ files_id: ObjectId.createFromHexString(id), n: 15 });
+    const answer = await get(url);
+    expect([answer.status, answer.headers.get('content-length')]).toEqual([200, `${CONTENT.byteLength}`]);
+    await expect(answer.arrayBuffer()).rejects.toThrow();
+    expect(told.splice(0)).toMatchObject([{ code: 'STORAGE_FAILED' }]);
+  });
+
+  test('nothing more is read for a client that leaves', async () => {
+    const content = Buffer.alloc(60 * 1024 * 1024, 'content ');
+    const { url } = await depot.create(content);
+    const connections = promisify(front.getConnections.bind(front));
+    const commands = await commandsOf(async () => {
+      const leaving = new AbortController();
+      const answer = await get(url, { signal: leaving.signal });
+      await answer.body?.getReader().read();
+      leaving.abort();
+      await until(async () => (await connections()) === 0, 'the end of the connection');
+      // What is on its way is answered before these.
+      for (let round = 0; round < 10; round++) await db.command({ ping: 1 });
+    });
+    const batches = commands.filter((command) => command === 'find chunks').length;
+    expect(batches).toBeLessThan(content.byteLength / (3 * 1024 * 1024) / 2);
   });
 
   test('a file without its chunks is a 404, and told of once; one that lacks some fails', async () => {
