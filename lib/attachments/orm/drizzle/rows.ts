@@ -62,11 +62,10 @@ const MANY = 1000;
 
 /** A condition: the column has one of these values. */
 function isOneOf(column: Column, values: readonly unknown[], isPostgres: boolean): SQL {
-  if (values.length <= MANY) return inArray(column, [...values]);
   const raw = values.map((value) => column.mapToDriverValue(value));
-  if (isPostgres) return sql`${column} = any(${sql.param(raw)})`;
   const isPlain = raw.every((value) => typeof value === 'number' || typeof value === 'string');
-  if (!isPlain) return inArray(column, [...values]);
+  if (values.length <= MANY || !isPlain) return inArray(column, [...values]);
+  if (isPostgres) return sql`${column} = any(${sql.param(raw)})`;
   return sql`${column} in (select value from json_each(${JSON.stringify(raw)}))`;
 }
 
