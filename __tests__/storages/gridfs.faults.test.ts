@@ -3,7 +3,6 @@ import { getServers, setServers } from 'node:dns';
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { ObjectId } from 'mongodb';
 import type { DepotError } from '../../lib/errors.js';
@@ -159,7 +158,7 @@ for (const replicaSet of [true, false]) {
 function describeNetwork({ server, db }: TestDatabase): void {
   describe('a network with faults', () => {
     const TIMEOUTS =
-      'serverSelectionTimeoutMS=1000&connectTimeoutMS=500&socketTimeoutMS=500&waitQueueTimeoutMS=1000';
+      'serverSelectionTimeoutMS=2000&connectTimeoutMS=1000&socketTimeoutMS=1000&waitQueueTimeoutMS=2000';
     const ends: (() => Promise<void>)[] = [];
     afterEach(async () => {
       for (const end of ends.splice(0).reverse()) await end();
@@ -177,8 +176,14 @@ function describeNetwork({ server, db }: TestDatabase): void {
       return { proxy, storage };
     }
 
-    /** What was under way may still arrive; it is swept later, as if its writer had died. */
-    async function sweepLater(): Promise<void> {
+    const underWay = () => [{ $currentOp: {} }, { $match: { ns: { $regex: `^${db.databaseName}\\.` } } }];
+
+    /** What was under way arrives; then it is swept, as if its writer had died. */
+    async function sweepLater({ proxy, storage }: Awaited<ReturnType<typeof openFaulty>>): Promise<void> {
+      await storage.close();
+      await until(() => proxy.openConnections === 0, 'the end of all connections');
+      const admin = db.client.db('admin');
+      await until(async () => !(await admin.aggregate(underWay()).hasNext()), 'what the server does');
       await until(async () => {
         await db.collection('filedepot.intents').updateMany({}, AGED);
         await new Intents(new Database({ db }, 'filedepot')).sweep();
@@ -195,8 +200,8 @@ function describeNetwork({ server, db }: TestDatabase): void {
     test.each(['reset', 'stall', 'truncate'] as const)(
       '%s while content is sent: an error in bounded time, or success; nothing is left',
       async (kind) => {
-        const { proxy, storage } = await openFaulty();
         for (const after of [0, 500, 100_000, 3_000_000]) {
+          const { proxy, storage } = await openFaulty();
           const before = await db.collection('filedepot.files').countDocuments();
           proxy.set({ cut: { kind, direction: 'request', after } });
           const start = performance.now();
@@ -204,11 +209,11 @@ function describeNetwork({ server, db }: TestDatabase): void {
           expect(performance.now() - start).toBeLessThan(15_000);
           proxy.clear();
           await expectWholeOrUnavailable(storage, outcome);
-          await sweepLater();
+          await storage.delete(await storage.create('works again'));
+          await sweepLater({ proxy, storage });
           expect(await leftoversOf(db)).toEqual([]);
           expect(await db.collection('filedepot.files').countDocuments()).toBe(before);
         }
-        await storage.delete(await storage.create('works again'));
       },
       60_000,
     );
@@ -221,9 +226,9 @@ function describeNetwork({ server, db }: TestDatabase): void {
         const outcome = await storage.create(LARGE).catch((error: DepotError) => error);
         proxy.clear();
         await expectWholeOrUnavailable(storage, outcome);
-        await sweepLater();
-        expect(await leftoversOf(db)).toEqual([]);
         await storage.delete(await storage.create(LARGE));
+        await sweepLater({ proxy, storage });
+        expect(await leftoversOf(db)).toEqual([]);
       },
     );
 
@@ -259,47 +264,76 @@ function describeNetwork({ server, db }: TestDatabase): void {
       expect(await files.countDocuments()).toBe(before + 1);
       await storage.delete(await storage.create('the next one'));
       await until(async () => (await files.countDocuments()) === before, 'the file to be gone');
-      await sweepLater();
+      await sweepLater({ proxy, storage });
     });
 
     test.each([
       ['small', LARGE.subarray(0, 5000)],
       ['large', LARGE],
-    ])('what arrives late of a new file leaves nothing: %s', async (_size, content) => {
-      const { proxy, storage } = await openFaulty();
-      const files = db.collection('filedepot.files');
-      const before = await files.countDocuments();
-      for (const after of [0, 400, 600, 800]) {
-        const staged = await storage.stage(content);
-        proxy.set({ cut: { kind: 'stall', direction: 'request', after, times: 1 } });
-        const id = await staged.commit().catch(() => undefined);
-        proxy.clear();
-        if (id) {
-          expect((await (await storage.get(id)).buffer()).equals(content)).toBe(true);
-          await storage.delete(id);
+    ])(
+      'what arrives late of a new file leaves nothing: %s',
+      async (_size, content) => {
+        const files = db.collection('filedepot.files');
+        const before = await files.countDocuments();
+        for (const after of [0, 400, 600, 800, 1000, 1200, 1400, 3000]) {
+          const { proxy, storage } = await openFaulty();
+          const staged = await storage.stage(content);
+          proxy.set({ cut: { kind: 'stall', direction: 'request', after, times: 1 } });
+          const id = await staged.commit().catch(() => undefined);
+          proxy.clear();
+          if (id) {
+            expect((await (await storage.get(id)).buffer()).equals(content)).toBe(true);
+            await storage.delete(id);
+          }
+          await sweepLater({ proxy, storage });
+          expect(await files.countDocuments()).toBe(before);
         }
-        // Now it arrives.
-        await delay(200);
-        await sweepLater();
-        expect(await files.countDocuments()).toBe(before);
-      }
-    });
+      },
+      60_000,
+    );
 
     test('what arrives late of a replacement: all old or all new', async () => {
-      const { proxy, storage } = await openFaulty();
       for (const after of [0, 400, 600, 800, 1200]) {
+        const { proxy, storage: faulty } = await openFaulty();
+        const storage = new GridFSStorage({ db });
         const id = await storage.create(LARGE);
-        const staged = await storage.stage(OTHER);
+        const staged = await faulty.stage(OTHER);
         proxy.set({ cut: { kind: 'stall', direction: 'request', after, times: 1 } });
         await staged.replace(id).catch(() => undefined);
         proxy.clear();
-        await delay(200);
-        await sweepLater();
+        await sweepLater({ proxy, storage: faulty });
         const content = await (await storage.get(id)).buffer();
         expect([LARGE, OTHER].some((each) => each.equals(content))).toBe(true);
         await storage.delete(id);
+        await storage.close();
       }
-    });
+    }, 60_000);
+
+    test('connections that are reset all the time: whole or unavailable, and none twice', async () => {
+      const { proxy, storage } = await openFaulty();
+      const files = db.collection('filedepot.files');
+      const before = await files.countDocuments();
+      const contents = [LARGE.subarray(0, 5000), LARGE.subarray(0, 2_500_000), LARGE.subarray(0, 5000)];
+      const resetting = setInterval(() => proxy.dropConnections(), 15);
+      const ids: string[] = [];
+      for (let number = 0; number < 100; number++) {
+        const outcome = await storage
+          .create(contents[number % 3] as Buffer)
+          .catch((error: DepotError) => error);
+        if (typeof outcome === 'string') ids.push(outcome);
+        else expect(outcome).toMatchObject({ name: 'DepotError', code: 'STORAGE_UNAVAILABLE' });
+      }
+      clearInterval(resetting);
+      for (const id of ids) {
+        const bytes = await (await storage.get(id)).buffer();
+        expect(contents.some((content) => content.equals(bytes))).toBe(true);
+      }
+      await storage.delete(await storage.create('the next one'));
+      await until(async () => (await files.countDocuments()) === before + ids.length, 'files to be gone');
+      for (const id of ids) await storage.delete(id);
+      await sweepLater({ proxy, storage });
+      expect(await leftoversOf(db)).toEqual([]);
+    }, 60_000);
 
     test('whoever gives up an upload while the server is silent, gets an answer', async () => {
       const { proxy, storage } = await openFaulty();
@@ -311,7 +345,7 @@ function describeNetwork({ server, db }: TestDatabase): void {
       setTimeout(() => controller.abort(new Error('enough')), 50);
       await expect(act).rejects.toThrow();
       proxy.clear();
-      await sweepLater();
+      await sweepLater({ proxy, storage });
       expect(await leftoversOf(db)).toEqual([]);
     });
   });

@@ -171,7 +171,7 @@ async function unlessThere(creating: Promise<unknown>): Promise<void> {
  * The driver's own `withTransaction` would try for two minutes.
  */
 export async function inTransaction<Result>(
-  { client }: Bucket,
+  { client, driver }: Bucket,
   act: (session: ClientSession) => Promise<Result>,
 ): Promise<Result> {
   const patienceEnd = Date.now() + TRANSACTION_PATIENCE;
@@ -179,7 +179,7 @@ export async function inTransaction<Result>(
   try {
     for (;;) {
       try {
-        return await tryTransaction(session, act);
+        return await tryTransaction(session, driver, act);
       } catch (error) {
         if (!hasLabel(error, 'TransientTransactionError') || Date.now() > patienceEnd) throw error;
       }
@@ -192,15 +192,26 @@ export async function inTransaction<Result>(
 
 async function tryTransaction<Result>(
   session: ClientSession,
+  driver: Driver,
   act: (session: ClientSession) => Promise<Result>,
 ): Promise<Result> {
   session.startTransaction({ writeConcern: { w: 'majority', journal: true }, readPreference: 'primary' });
   try {
     const result = await act(session);
-    await session.commitTransaction();
+    await commit(session, driver);
     return result;
   } catch (error) {
     if (session.inTransaction()) await session.abortTransaction();
     throw error;
+  }
+}
+
+/** The driver (7.9) stumbles over what a socket fails with, for which it looks for labels. */
+async function commit(session: ClientSession, driver: Driver): Promise<void> {
+  try {
+    await session.commitTransaction();
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    throw new driver.MongoNetworkError('The connection failed during a commit', { cause });
   }
 }

@@ -23,6 +23,8 @@ const WRONGLY_SET_UP = new Set([
   'MongoCompatibilityError',
 ]);
 
+const NETWORK_CALL = /^(?:query|getaddrinfo|connect|read|write)/;
+
 const CREDENTIALS_HINT = 'check the user name, the password and authSource in its uri';
 const SELECTION_HINT = 'check that the server runs, and the hosts and replicaSet in its uri';
 const RIGHTS_HINT = 'its user needs the role readWrite on this database';
@@ -92,15 +94,13 @@ function meaningOf(error: Error): Meaning | undefined {
   const inner = innerError(error);
   if (inner) return meaningOf(inner);
   if (error.name === 'MongoServerSelectionError') return { ...UNAVAILABLE, hint: SELECTION_HINT };
-  if (UNREACHABLE.has(error.name) || isNameServiceError(error)) return UNAVAILABLE;
+  if (UNREACHABLE.has(error.name) || isNetworkError(error)) return UNAVAILABLE;
   if (WRONGLY_SET_UP.has(error.name)) return { code: 'INVALID_OPTION' };
   if (!/^(?:Mongo|BSON)/.test(error.name)) return undefined;
   return MEANINGS.get(serverCode(error)) ?? { code: 'STORAGE_FAILED' };
 }
 
-/** `mongodb+srv:` asks the name service before anything else. */
-function isNameServiceError(error: Error): boolean {
-  return (
-    'syscall' in error && typeof error.syscall === 'string' && /^(?:query|getaddrinfo)/.test(error.syscall)
-  );
+/** Of the system: `mongodb+srv:` asks the name service before anything else, and not all that fails at a socket is wrapped. */
+function isNetworkError(error: Error): boolean {
+  return 'syscall' in error && typeof error.syscall === 'string' && NETWORK_CALL.test(error.syscall);
 }
