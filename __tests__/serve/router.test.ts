@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import connect from 'connect';
 import express, { type ErrorRequestHandler } from 'express';
+import express4 from 'express4';
 import { DepotError } from '../../lib/errors.js';
 import type { ServeOptions } from '../../lib/serve/options.js';
 import { serveFiles } from '../../lib/serve/router.js';
@@ -30,12 +31,16 @@ afterAll(() => servers.close());
 
 type CreateApplication = (options?: ServeOptions) => RequestListener;
 
-const express5: CreateApplication = (options) => {
-  const app = express();
-  app.use(serveFiles(directory, options));
-  app.use((_req, res) => void res.status(299).end('behind'));
-  return app;
-};
+const ofExpress =
+  (create: () => express.Express): CreateApplication =>
+  (options) => {
+    const app = create();
+    app.use(serveFiles(directory, options));
+    app.use((_req, res) => void res.status(299).end('behind'));
+    return app;
+  };
+
+const express5 = ofExpress(express);
 
 const express5Below: CreateApplication = (options) => {
   const app = express();
@@ -60,6 +65,7 @@ const nodeHttp: CreateApplication = (options) => {
 const APPLICATIONS: readonly [name: string, path: string, create: CreateApplication][] = [
   ['Express 5', '', express5],
   ['Express 5, below a path', '/files', express5Below],
+  ['Express 4', '', ofExpress(express4)],
   ['Connect 3', '', connect3],
   ['node:http', '', nodeHttp],
 ];

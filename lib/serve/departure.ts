@@ -9,8 +9,9 @@ export class Departure {
     this.#res = res;
   }
 
+  /** Responses of HTTP/2 have no `destroyed`. */
   get hasLeft(): boolean {
-    return this.#res.destroyed;
+    return this.#res.destroyed || this.#controller?.signal.aborted === true;
   }
 
   /** Aborted when the client leaves. Made when it is first asked for: it costs as much as the rest of a small answer. */
