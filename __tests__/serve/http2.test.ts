@@ -10,6 +10,7 @@ import {
   type OutgoingHttpHeaders,
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { serveFiles } from '../../lib/serve/router.js';
@@ -22,7 +23,7 @@ const CONTENT = Buffer.from('0123456789'.repeat(10));
 const LARGE = Buffer.alloc(3_000_000, 'x');
 
 const memory = new MemoryStorage();
-const files = new OpenFilesStorage();
+const files = new OpenFilesStorage({ stream: (content) => Readable.from(piecesOf(content)) });
 const onError = jest.fn();
 let server: Http2Server;
 let client: ClientHttp2Session;
@@ -41,6 +42,11 @@ afterAll(async () => {
   client.close();
   await new Promise((resolve) => server.close(resolve));
 });
+
+function* piecesOf(content: Buffer): Generator<Buffer> {
+  for (let start = 0; start < content.byteLength; start += 64 * 1024)
+    yield content.subarray(start, start + 64 * 1024);
+}
 
 async function get(path: string, headers: OutgoingHttpHeaders = {}) {
   const stream = client.request({ ':path': path, ...headers });
