@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { DepotError, FileNotFoundError, isDepotError } from '../lib/errors.js';
+import { DepotError, ERROR_TABLE, FileNotFoundError, isDepotError } from '../lib/errors.js';
 
 describe('an error', () => {
   test('has a code, the status that it means, and a text for people', () => {
@@ -51,4 +53,11 @@ describe('isDepotError', () => {
   ])('%j is none', (error) => {
     expect(isDepotError(error)).toBe(false);
   });
+});
+
+test('docs/errors.md has every code, with its status and its title', async () => {
+  const text = await readFile(join(import.meta.dirname, '../docs/errors.md'), 'utf8');
+  const rows = [...text.matchAll(/^\| `(\w+)` \| (\d+) \| (.+) \|$/gm)];
+  const told = rows.map(([, code, status, title]) => [code, { status: Number(status), title }]);
+  expect(told).toEqual(Object.entries(ERROR_TABLE));
 });

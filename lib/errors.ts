@@ -2,7 +2,7 @@
  * Every failure that filedepot itself reports: a stable code, the HTTP status it maps to, and a title for people.
  * Statuses are those of RFC 9110 section 15, and RFC 4918 section 11.5 for 507.
  */
-const ERROR_TABLE = {
+export const ERROR_TABLE = {
   FILE_NOT_FOUND: { status: 404, title: 'File not found' },
   INVALID_FILE_ID: { status: 404, title: 'Not a file id' },
   INVALID_PATH: { status: 404, title: 'Not a file path' },

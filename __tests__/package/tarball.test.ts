@@ -86,7 +86,7 @@ describe('the installed package', () => {
       '--print',
       `fs.readdirSync('node_modules/filedepot').sort().join(' ')`,
     );
-    expect(stdout.trim()).toBe('CHANGELOG.md LICENSE README.md dist package.json');
+    expect(stdout.trim()).toBe('CHANGELOG.md LICENSE README.md dist docs package.json');
   });
 
   test('comes without optional peers', async () => {

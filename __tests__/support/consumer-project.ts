@@ -108,8 +108,12 @@ export class ConsumerProject {
 async function packPackage(folder: string): Promise<string> {
   await mkdir(folder);
   const { files } = await readJson<Manifest>('package.json');
-  for (const file of ['package.json', 'README.md', 'LICENSE', ...files.filter((name) => name !== 'dist')]) {
-    await cp(join(ROOT, file), join(folder, file), { recursive: true });
+  // Of `docs/*.md` the folder: npm takes from it what it is to have.
+  const sources = new Set(
+    files.map((pattern) => pattern.split('/')[0] ?? '').filter((name) => name !== 'dist'),
+  );
+  for (const name of ['package.json', 'README.md', 'LICENSE', ...sources]) {
+    await cp(join(ROOT, name), join(folder, name), { recursive: true });
   }
   const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
   const build = join(ROOT, 'tsconfig.build.json');
