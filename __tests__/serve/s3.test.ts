@@ -3,8 +3,11 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import sharp from 'sharp';
 import { DepotManager } from '../../lib/depot/manager.js';
+import { imageVariant } from '../../lib/images/image-variant.js';
 import { FaultProxy } from '../support/fault-proxy.js';
+import { photo } from '../support/images.js';
 import { TestBucket } from '../support/s3.js';
 import { describeWith, startS3Server } from '../support/servers/index.js';
 import { until } from '../support/until.js';
@@ -25,7 +28,7 @@ await describeWith('Files of S3, served', [startS3Server], (server) => {
     depot.configure('watched', bucket.open({ endpoint: proxy.url }));
     depot.configure('streamed', bucket.open({ endpoint: proxy.url, serve: 'stream' }));
     depot.configure('public', bucket.open({ publicUrl: 'https://cdn.example' }));
-    const serve = depot.middleware();
+    const serve = depot.middleware({ variants: { small: imageVariant({ size: 50 }) } });
     front = createServer((req, res) => {
       if (req.method !== 'PUT') return serve(req, res);
       depot.receive(req, { storage: 'streamed', limits: { fileSize: '100mb' } }).then(
@@ -47,6 +50,15 @@ await describeWith('Files of S3, served', [startS3Server], (server) => {
   });
 
   const get = (path: string, init: RequestInit = {}) => fetch(origin + path, { redirect: 'manual', ...init });
+
+  test('a variant is made here, also where the file is sent on', async () => {
+    const content = await photo(600, 400).jpeg().toBuffer();
+    const { path, url } = await depot.create(content, { storage: 'sent-on', filename: 'a.jpg' });
+    expect((await get(url)).status).toBe(302);
+    const answer = await get(depot.urlFor(path, { variant: 'small' }));
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'image/png']);
+    expect(await sharp(await answer.arrayBuffer()).metadata()).toMatchObject({ width: 50, height: 33 });
+  });
 
   describe('sent on', () => {
     test('to a URL that stays the same, outlives its caches and carries type and name', async () => {
