@@ -45,8 +45,18 @@ export class LocalStagingArea implements StagingArea {
       ]);
       if (durable) await files.syncFolder(folder);
       await renameToNew(steps, folder, layout.folder(details.id));
-      if (durable) await files.syncFolder(layout.root);
+      if (durable) await this.#syncName(folder, layout.folder(details.id));
     });
+  }
+
+  /** A file that is not acknowledged must not stay: nobody would know of it. */
+  async #syncName(folder: string, target: string): Promise<void> {
+    try {
+      await files.syncFolder(this.#workplace.layout.root);
+    } catch (error) {
+      await files.rename(target, folder).catch(() => {});
+      throw error;
+    }
   }
 
   replace(details: NewFileDetails): Promise<void> {
