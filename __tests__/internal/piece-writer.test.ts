@@ -292,3 +292,17 @@ describe('a stream that cannot be read', () => {
     return stream;
   }
 });
+
+test('many small chunks are handed on as few', async () => {
+  const counts: number[] = [];
+  const pieces: Buffer[] = [];
+  const write = async (chunks: readonly Buffer[]) => {
+    counts.push(chunks.length);
+    pieces.push(Buffer.concat(chunks));
+  };
+  const content = Buffer.from(Array.from({ length: 10_000 }, (_, index) => index % 251));
+  const chunks = Array.from(content, (byte) => Buffer.from([byte]));
+  await writeInPieces(Readable.from(chunks), write, { pieceSize });
+  expect(Buffer.concat(pieces)).toEqual(content);
+  expect(Math.max(...counts)).toBeLessThan(1100);
+});

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -63,4 +64,21 @@ test.each(['POST', 'PUT'])('four files of 60 MB at once take less than 64 MB (%s
   const before = await peak();
   expect(await sendFour(60)).toEqual([201, 201, 201, 201]);
   expect((await peak()) - before).toBeLessThan(64);
+});
+
+/** What a client sends that makes as many chunks of its bytes as it can. */
+async function sendByteByByte(bytes: number): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write('PUT / HTTP/1.1\r\nHost: depot\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n');
+  socket.write('1\r\nx\r\n'.repeat(bytes));
+  socket.write('0\r\n\r\n');
+  return text(socket);
+}
+
+test('chunks of one byte do not take more memory than others', async () => {
+  await peak();
+  const before = await peak();
+  const answers = await Promise.all([1, 2, 3, 4].map(() => sendByteByByte(500_000)));
+  for (const answer of answers) expect(answer).toMatch(/^HTTP\/1.1 201 /);
+  expect((await peak()) - before).toBeLessThan(100);
 });

@@ -16,8 +16,14 @@ export interface PieceOptions {
 /** Pieces that may wait while one is being written; beyond that the source is paused. */
 const WAITING_PIECES = 2;
 
-/** Slots of the array that is made and dropped for each chunk: 16 KB. */
-const GARBAGE_LENGTH = 2048;
+/** Chunks that wait as they came. So many become one: a small one takes more memory than its bytes. */
+const MAX_LOOSE_CHUNKS = 1024;
+
+/** Bytes of a chunk whose memory is worth the collector's attention. */
+const LARGE_CHUNK = 16 * 1024;
+
+/** Slots of the array that is made and dropped for each large chunk: 32 KB. */
+const GARBAGE_LENGTH = 4096;
 
 /**
  * Reads a stream to its end and hands it on in large pieces, one at a time, while the next one is collected.
@@ -35,11 +41,12 @@ class PieceWriter {
   readonly #write: WritePiece;
   readonly #options: PieceOptions;
   #chunks: Buffer[] = [];
+  #looseChunks = 0;
   #waitingBytes = 0;
   /**
    * V8 does not count the memory of chunks as young: with little else to collect, it would run dozens of full collections
-   * a gigabyte to get it back. An array for each chunk makes it run its cheap young collections instead, which free the
-   * chunks as well; a third of an upload's time.
+   * a gigabyte to get it back. An array for each large chunk makes it run its cheap young collections instead, which free
+   * the chunks as well, while their memory is still in the processor's cache; a third of an upload's time.
    */
   protected youngGarbage: unknown[] = [];
   #writing: Promise<void> | undefined;
@@ -82,7 +89,8 @@ class PieceWriter {
       return;
     }
     this.#chunks.push(chunk);
-    this.youngGarbage = new Array(GARBAGE_LENGTH);
+    if (++this.#looseChunks === MAX_LOOSE_CHUNKS) this.#merge();
+    if (chunk.byteLength >= LARGE_CHUNK) this.youngGarbage = new Array(GARBAGE_LENGTH);
     this.#waitingBytes += chunk.byteLength;
     if (this.#waitingBytes >= this.#options.pieceSize) this.#writeNext();
     if (this.#waitingBytes >= this.#options.pieceSize * WAITING_PIECES) this.#stream.pause();
@@ -111,11 +119,17 @@ class PieceWriter {
     else reject();
   };
 
+  #merge(): void {
+    this.#chunks.push(Buffer.concat(this.#chunks.splice(-this.#looseChunks)));
+    this.#looseChunks = 0;
+  }
+
   #writeNext(): void {
     if (this.#writing || this.#failed) return;
     if (this.#waitingBytes >= this.#options.pieceSize || (this.#ended && this.#waitingBytes > 0)) {
       const [chunks, byteLength] = [this.#chunks, this.#waitingBytes];
       this.#chunks = [];
+      this.#looseChunks = 0;
       this.#waitingBytes = 0;
       this.#writing = this.#write(chunks, byteLength);
       this.#writing.then(this.#onWritten, this.#fail);
