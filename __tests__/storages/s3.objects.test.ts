@@ -345,6 +345,21 @@ await describeWith('Objects of S3', [startS3Server], (server) => {
       await proxy.stop();
     });
 
+    test('sends the parts of a large one', async () => {
+      const proxy = await FaultProxy.start(server.endpoint);
+      const { storage, prefix } = open({ endpoint: proxy.url, partSize: 5 * MiB });
+      await storage.create('x');
+      const before = proxy.requests.length;
+      const id = await storage.create(chunks(12 * MiB));
+      const key = `/${bucket.name}/${prefix}${id}`;
+      const requests = proxy.requests.slice(before).filter((request) => request.includes('partNumber'));
+      const numbers = requests.map((request) => /[?&]partNumber=(\d+)/.exec(request)?.[1]);
+      expect(numbers.sort()).toEqual(['1', '2', '3']);
+      for (const request of requests) expect(request).toMatch(`PUT ${key}?`);
+      await storage.close();
+      await proxy.stop();
+    });
+
     test.each(["it's (1)*!/", 'a b+c/ž&=?#/', ''])(
       'creates a small file below the prefix %j',
       async (folder) => {

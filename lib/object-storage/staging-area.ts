@@ -35,6 +35,8 @@ export interface ObjectUpload {
 export interface ObjectWriter<Upload extends ObjectUpload> extends WriteRules {
   readonly bucket: ObjectBucket;
   readonly objects: ObjectSource;
+  /** Bytes that wait in memory; more is uploaded in pieces. */
+  readonly maxHeld: number;
   /** Whether an upload is begun with its condition, that there is no such object: then it can replace none. */
   readonly isConditionEarly: boolean;
   /** Begins the upload of an object with all that is kept of its file, as far as it is known. */
@@ -48,8 +50,8 @@ export interface ObjectWriter<Upload extends ObjectUpload> extends WriteRules {
 }
 
 /**
- * One piece waits in memory, and is sent as one object. More are uploaded one by one, and nobody sees them before the
- * upload is completed. Servers want to know name, type and metadata before the first:
+ * A little content waits in memory, and is sent as one object. More is uploaded in pieces, and nobody sees them before
+ * the upload is completed. Servers want to know name, type and metadata before the first:
  *
  * - of a file that is known by then the upload is that of its object; what is known only at the end, the digest, is
  *   added afterwards;
@@ -75,17 +77,15 @@ export class ObjectStagingArea<Upload extends ObjectUpload> implements StagingAr
     return this.#file?.id;
   }
 
-  /** The first piece is held until there is a second one. */
   async write(chunks: readonly Buffer[], byteLength: number): Promise<void> {
-    const held = this.#held;
+    const content = this.#held ? joined(this.#held, chunks, byteLength) : { chunks, byteLength };
     this.#held = undefined;
-    if (!held && !this.#upload) {
-      this.#held = { chunks, byteLength };
+    if (!this.#upload && content.byteLength <= this.#writer.maxHeld) {
+      this.#held = content;
       return;
     }
     this.#upload ??= this.#beginUpload();
-    if (held) await this.#upload.write(held);
-    await this.#upload.write({ chunks, byteLength });
+    await this.#upload.write(content);
   }
 
   /** Who stages content may use its buffers again: what waits for a later commit is copied. */
@@ -150,6 +150,10 @@ export class ObjectStagingArea<Upload extends ObjectUpload> implements StagingAr
     if (this.#file) return this.#writer.uploadFile(this.#file, this.#revision, signal);
     return this.#writer.uploadTo(this.#writer.bucket.key(STAGING_FOLDER + randomUUID()), signal);
   }
+}
+
+function joined(held: HeldContent, chunks: readonly Buffer[], byteLength: number): HeldContent {
+  return { chunks: [...held.chunks, ...chunks], byteLength: held.byteLength + byteLength };
 }
 
 function isSameFile(one: ExpectedFile, other: ExpectedFile): boolean {

@@ -11,6 +11,9 @@ import { S3Writer } from './s3/writer.js';
 
 export type { S3ClientLike, S3Credentials, S3StorageOptions } from './s3/options.js';
 
+/** Bytes that are copied into a part at once. */
+const PIECE_BYTES = 512 * 1024;
+
 /**
  * Keeps files as objects of a bucket, of Amazon S3 or of a server that speaks its protocol, in a format shared with
  * Python's filedepot. Needs the package `@aws-sdk/client-s3`, and for signed URLs `@aws-sdk/s3-request-presigner`.
@@ -33,6 +36,6 @@ export class S3Storage extends ObjectStorage {
       listIds: (list: ListOptions) => listIds(bucket, list),
       sweep: () => sweep(bucket, bucket.key(STAGING_FOLDER)),
     };
-    super(backend, settings.partSize);
+    super(backend, PIECE_BYTES);
   }
 }

@@ -15,6 +15,7 @@ const STAGING_CLASS = 'STANDARD';
 export class GCSWriter implements ObjectWriter<ResumableUpload> {
   readonly bucket: GCSBucket;
   readonly objects: GCSObjects;
+  readonly maxHeld: number;
   readonly isConditionEarly = true;
   readonly isConditionRefused = isConditionRefused;
   readonly isWriteRefused = isConditionRefused;
@@ -22,6 +23,7 @@ export class GCSWriter implements ObjectWriter<ResumableUpload> {
 
   constructor(bucket: GCSBucket, objects: GCSObjects) {
     this.bucket = bucket;
+    this.maxHeld = bucket.settings.chunkSize;
     this.objects = objects;
   }
 

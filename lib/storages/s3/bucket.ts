@@ -5,7 +5,7 @@ import { addBody, type CommandStack, giveBuffer, type RequestBody } from './body
 import { isObjectMissing, isUnexplained, nameOf, statusOf, toStorageError } from './errors.js';
 import type { S3Settings } from './options.js';
 import { type Condition, isWriteRefused, type WriteParameters } from './parameters.js';
-import { resolveEndpoint, SignedPut } from './signed-put.js';
+import { type PutAnswer, type PutRequest, resolveEndpoint, SignedPut } from './signed-put.js';
 
 const sdkPeer = new OptionalPeer('@aws-sdk/client-s3', () => import('@aws-sdk/client-s3'));
 
@@ -15,6 +15,14 @@ const AGENT = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
 type Command<Input extends Sdk.ServiceInputTypes, Output extends Sdk.ServiceOutputTypes> = Parameters<
   typeof Sdk.S3Client.prototype.send<Input, Output>
 >[0];
+
+/** Which part of which upload. */
+export interface PartParameters {
+  readonly Bucket: string;
+  readonly Key: string;
+  readonly UploadId: string;
+  readonly PartNumber: number;
+}
 
 export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
@@ -85,13 +93,27 @@ export class S3Bucket extends ObjectBucket<S3Settings, Connection> {
    * @throws S3's own error where it refuses the condition: see `isWriteRefused`
    */
   async put(key: string, parameters: WriteParameters & Condition, body: RequestBody): Promise<void> {
-    const { signedPut } = await this.connect();
-    if (await signedPut?.attempt(key, parameters, body)) {
-      this.isKnown = true;
-      return;
-    }
+    if (await this.#attempt({ key, parameters }, body)) return;
     const object = { Bucket: this.settings.bucket, Key: key, ...parameters };
     await this.send((sdk) => new sdk.PutObjectCommand(object), { body }, isWriteRefused);
+  }
+
+  /** Uploads a part, and resolves to its entity tag. */
+  async putPart(part: PartParameters, body: RequestBody, signal: AbortSignal): Promise<string | undefined> {
+    const { Key: key, PartNumber, UploadId } = part;
+    const query = { partNumber: String(PartNumber), uploadId: UploadId };
+    const answer = await this.#attempt({ key, query, signal }, body);
+    if (answer?.etag !== undefined) return answer.etag;
+    const { ETag } = await this.send((sdk) => new sdk.UploadPartCommand(part), { signal, body });
+    return ETag;
+  }
+
+  /** The short way, where there is one and it works. */
+  async #attempt(put: PutRequest, body: RequestBody): Promise<PutAnswer | undefined> {
+    const { signedPut } = await this.connect();
+    const answer = await signedPut?.attempt(put, body);
+    if (answer) this.isKnown = true;
+    return answer;
   }
 
   /** Servers that are not Amazon's may say that there is no such object. */

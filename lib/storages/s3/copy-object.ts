@@ -29,7 +29,7 @@ export async function copyObject(
   condition: Condition,
 ): Promise<void> {
   if (source.size > MAX_COPY_BYTES) return copyInParts(bucket, source, key, parameters, condition);
-  const object = { Bucket: bucket.settings.bucket, Key: key, CopySource: pathOf(bucket, source) };
+  const object = { Bucket: bucket.settings.bucket, Key: key, ...sourceParameters(bucket, source) };
   await bucket.send(
     (sdk) =>
       new sdk.CopyObjectCommand({
@@ -37,7 +37,6 @@ export async function copyObject(
         ...parameters,
         ...condition,
         MetadataDirective: 'REPLACE',
-        ...(source.etag !== undefined && { CopySourceIfMatch: source.etag }),
       }),
     {},
     isWriteRefused,
@@ -52,9 +51,10 @@ async function copyInParts(
   condition: Condition,
 ): Promise<void> {
   const upload = new MultipartUpload(bucket, key, parameters, undefined);
+  const from = sourceParameters(bucket, source);
   try {
     for (let first = 0; first < source.size; first += COPY_PART_BYTES) {
-      await upload.copy(pathOf(bucket, source), first, Math.min(first + COPY_PART_BYTES, source.size) - 1);
+      await upload.copy(from, first, Math.min(first + COPY_PART_BYTES, source.size) - 1);
     }
     await upload.finish();
     await upload.complete(condition);
@@ -64,6 +64,7 @@ async function copyInParts(
   }
 }
 
-function pathOf({ settings }: S3Bucket, { key }: CopySource): string {
-  return `${encodeURIComponent(settings.bucket)}/${encodePath(key)}`;
+function sourceParameters({ settings }: S3Bucket, { key, etag }: CopySource) {
+  const CopySource = `${encodeURIComponent(settings.bucket)}/${encodePath(key)}`;
+  return { CopySource, ...(etag !== undefined && { CopySourceIfMatch: etag }) };
 }

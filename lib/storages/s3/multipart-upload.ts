@@ -1,17 +1,19 @@
-import type { CompletedPart, UploadPartCommandInput } from '@aws-sdk/client-s3';
+import type { CompletedPart, UploadPartCopyCommandInput } from '@aws-sdk/client-s3';
 import { DepotError } from '../../errors.js';
-import type { ObjectUpload } from '../../object-storage/staging-area.js';
-import type { RequestBody } from './body.js';
-import type { S3Bucket } from './bucket.js';
+import type { HeldContent, ObjectUpload } from '../../object-storage/staging-area.js';
+import type { PartParameters, S3Bucket } from './bucket.js';
 import { type Condition, isWriteRefused, type WriteParameters } from './parameters.js';
+import { PartBuffers } from './part-buffers.js';
 
-type PartParameters = Pick<UploadPartCommandInput, 'Bucket' | 'Key' | 'UploadId' | 'PartNumber'>;
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
+const MAX_PARTS = 10_000;
 
 /** An upload in parts, several of them at once. Nobody sees anything of it before `complete`. */
 export class MultipartUpload implements ObjectUpload {
   readonly key: string;
   readonly #bucket: S3Bucket;
   readonly #id: Promise<string>;
+  readonly #buffers: PartBuffers;
   readonly #parts: Promise<CompletedPart>[] = [];
   readonly #inFlight = new Set<Promise<CompletedPart>>();
   readonly #abort = new AbortController();
@@ -26,37 +28,51 @@ export class MultipartUpload implements ObjectUpload {
   ) {
     this.key = key;
     this.#bucket = bucket;
+    this.#buffers = new PartBuffers(bucket.settings.partSize);
     this.#signal = signal ? AbortSignal.any([signal, this.#abort.signal]) : this.#abort.signal;
     this.#id = this.#create(parameters);
     this.#id.catch(ignore);
   }
 
-  /** Resolves when there is room for another part. The buffers are the upload's until `finish` resolves. */
-  async write(body: RequestBody): Promise<void> {
-    this.#add(async (part) => {
-      const options = { signal: this.#signal, body };
-      const { ETag } = await this.#bucket.send((sdk) => new sdk.UploadPartCommand(part), options);
-      return ETag;
-    });
-    await this.#room();
+  /**
+   * Resolves when there is room for more. The content is copied.
+   * @throws DepotError `FILE_TOO_LARGE` for more parts than S3 takes; what an earlier part failed with
+   */
+  async write({ chunks }: HeldContent): Promise<void> {
+    for (const part of this.#buffers.fill(chunks)) await this.#send(part);
   }
 
   /** Resolves when there is room for another part. Copies bytes of an object, the first and the last included. */
-  async copy(CopySource: string, first: number, last: number): Promise<void> {
+  async copy(
+    source: Pick<UploadPartCopyCommandInput, 'CopySource' | 'CopySourceIfMatch'>,
+    first: number,
+    last: number,
+  ): Promise<void> {
     const CopySourceRange = `bytes=${first}-${last}`;
-    this.#add(async (part) => {
+    await this.#add(async (part) => {
       const { CopyPartResult } = await this.#bucket.send(
-        (sdk) => new sdk.UploadPartCopyCommand({ ...part, CopySource, CopySourceRange }),
+        (sdk) => new sdk.UploadPartCopyCommand({ ...part, ...source, CopySourceRange }),
         { signal: this.#signal },
+        isWriteRefused,
       );
       return CopyPartResult?.ETag;
     });
-    await this.#room();
   }
 
-  #add(send: (part: PartParameters) => Promise<string | undefined>): void {
+  #send(content: Buffer): Promise<void> {
+    return this.#add(async (part) => {
+      const body = { chunks: [content], byteLength: content.byteLength };
+      const etag = await this.#bucket.putPart(part, body, this.#signal);
+      this.#buffers.give(content);
+      return etag;
+    });
+  }
+
+  /** Resolves when there is room for another part. */
+  async #add(send: (part: PartParameters) => Promise<string | undefined>): Promise<void> {
     const PartNumber = this.#parts.length + 1;
-    const { bucket: Bucket } = this.#bucket.settings;
+    const { bucket: Bucket, partSize, queueSize } = this.#bucket.settings;
+    if (PartNumber > MAX_PARTS) throw tooManyParts(partSize);
     const part = this.#id.then(async (UploadId) => {
       const ETag = await send({ Bucket, Key: this.key, UploadId, PartNumber });
       return { ETag, PartNumber };
@@ -65,16 +81,15 @@ export class MultipartUpload implements ObjectUpload {
     this.#inFlight.add(part);
     part.then(
       () => this.#inFlight.delete(part),
-      () => this.#abort.abort(),
+      (error) => this.#abort.abort(error),
     );
-  }
-
-  async #room(): Promise<void> {
-    while (this.#inFlight.size >= this.#bucket.settings.queueSize) await Promise.race(this.#inFlight);
+    while (this.#inFlight.size >= queueSize) await Promise.race(this.#inFlight);
   }
 
   /** Resolves when all parts are at the server. */
   async finish(): Promise<void> {
+    const rest = this.#buffers.rest();
+    if (rest) await this.#send(rest);
     await Promise.all(this.#parts);
   }
 
@@ -118,6 +133,11 @@ export class MultipartUpload implements ObjectUpload {
     if (UploadId) return UploadId;
     throw new DepotError('STORAGE_FAILED', `${this.#bucket.place} gave no id to an upload`);
   }
+}
+
+function tooManyParts(partSize: number): DepotError {
+  const message = `S3 takes ${MAX_PARTS} parts of a file: with a partSize of ${partSize} bytes, it is too large`;
+  return new DepotError('FILE_TOO_LARGE', message);
 }
 
 function ignore(): void {}

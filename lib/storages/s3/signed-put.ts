@@ -19,6 +19,29 @@ interface SignedRequest {
   readonly headers: Record<string, string>;
 }
 
+/** How a bucket wants its requests signed. */
+interface AuthScheme {
+  readonly name: string;
+  readonly signingName?: string;
+  readonly signingRegion?: string;
+}
+
+/** What a PUT says besides its body. */
+export interface PutRequest {
+  readonly key: string;
+  /** Of an object: how it is kept, and on which condition. */
+  readonly parameters?: WriteParameters & Condition;
+  /** Of a part: which one of which upload. */
+  readonly query?: Record<string, string>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Of an answer. */
+export interface PutAnswer {
+  /** The entity tag. */
+  readonly etag: string | undefined;
+}
+
 /** Where objects are put, and who signs for it. */
 interface Target {
   readonly url: URL;
@@ -30,8 +53,8 @@ interface Target {
 const RESERVED = /[!'()*]/g;
 
 /**
- * Puts small objects by one request that the SDK signs and sends, but past its middlewares: they cost more than all the
- * rest. What comes to nothing, for whatever reason, is for the SDK to do again, with its retries and its errors.
+ * Puts small objects and parts by a request that the SDK signs and sends, but past its middlewares: they cost more than all
+ * the rest. What comes to nothing, for whatever reason, is for the SDK to do again, with its retries and its errors.
  */
 export class SignedPut {
   readonly #config: S3Client['config'];
@@ -43,15 +66,15 @@ export class SignedPut {
     this.#bucket = bucket;
   }
 
-  /** Whether the object is there. Never fails. */
-  async attempt(key: string, parameters: WriteParameters & Condition, body: RequestBody): Promise<boolean> {
+  /** What the server answers when it has the body; nothing where it did not work. Never fails. */
+  async attempt(put: PutRequest, body: RequestBody): Promise<PutAnswer | undefined> {
     try {
       this.#target ??= this.#findTarget();
       const target = await this.#target;
-      return target !== undefined && (await this.#send(target, key, parameters, body));
+      return target && (await this.#send(target, put, body));
     } catch {
       this.#target = undefined;
-      return false;
+      return undefined;
     }
   }
 
@@ -60,41 +83,45 @@ export class SignedPut {
     const config = this.#config;
     const region = await config.region();
     const { url, properties } = await resolveEndpoint(config, this.#bucket);
-    const [scheme] = (properties?.authSchemes ?? []) as readonly { name: string; signingName?: string }[];
+    const [scheme] = (properties?.authSchemes ?? []) as readonly AuthScheme[];
     if (scheme && (scheme.name !== 'sigv4' || scheme.signingName !== 's3')) return undefined;
     const signer = (await config.signer?.()) as Signer | undefined;
-    return signer && { url, region, signer };
+    return signer && { url, region: scheme?.signingRegion ?? region, signer };
   }
 
-  async #send(
-    { url, region, signer }: Target,
-    key: string,
-    parameters: WriteParameters & Condition,
-    body: RequestBody,
-  ): Promise<boolean> {
-    const request: SignedRequest = {
-      method: 'PUT',
-      protocol: url.protocol,
-      hostname: url.hostname,
-      ...(url.port && { port: Number(url.port) }),
-      path: `${url.pathname.replace(/\/$/, '')}/${key.split('/').map(encode).join('/')}`,
-      query: {},
-      headers: {
-        host: url.host,
-        'content-length': String(body.byteLength),
-        'x-amz-content-sha256': body.sha256 ?? 'UNSIGNED-PAYLOAD',
-        ...headersOf(parameters),
-      },
-    };
+  async #send(target: Target, put: PutRequest, body: RequestBody): Promise<PutAnswer | undefined> {
     const signingDate = new Date(Date.now() + this.#config.systemClockOffset);
-    const signed = await signer.sign(request, { signingDate, signingRegion: region, signingService: 's3' });
+    const { region: signingRegion, signer } = target;
+    const signing = { signingDate, signingRegion, signingService: 's3' };
+    const signed = await signer.sign(toRequest(target, put, body), signing);
     const { requestHandler } = this.#config;
     const sent = { ...signed, body: toSendable(body) } as unknown as HandledRequest;
-    const { response } = await requestHandler.handle(sent);
+    const { response } = await requestHandler.handle(sent, put.signal && { abortSignal: put.signal });
     // The answer was read to where it tells all.
     response.body.on('error', () => {}).resume();
-    return response.statusCode === 200;
+    return response.statusCode === 200 ? { etag: response.headers.etag } : undefined;
   }
+}
+
+function toRequest(
+  { url }: Target,
+  { key, query = {}, parameters }: PutRequest,
+  body: RequestBody,
+): SignedRequest {
+  return {
+    method: 'PUT',
+    protocol: url.protocol,
+    hostname: url.hostname,
+    ...(url.port && { port: Number(url.port) }),
+    path: `${url.pathname.replace(/\/$/, '')}/${key.split('/').map(encode).join('/')}`,
+    query,
+    headers: {
+      host: url.host,
+      'content-length': String(body.byteLength),
+      'x-amz-content-sha256': body.sha256 ?? 'UNSIGNED-PAYLOAD',
+      ...(parameters && headersOf(parameters)),
+    },
+  };
 }
 
 /** The address of a bucket, as the SDK finds it. */

@@ -12,6 +12,7 @@ import { DirectUpload, SinglePut, StagedUpload, type Target } from './publicatio
 export class S3Writer implements ObjectWriter<MultipartUpload> {
   readonly bucket: S3Bucket;
   readonly objects: S3Objects;
+  readonly maxHeld: number;
   readonly isConditionEarly = false;
   readonly isConditionRefused = isConditionRefused;
   readonly isWriteRefused = isWriteRefused;
@@ -19,6 +20,7 @@ export class S3Writer implements ObjectWriter<MultipartUpload> {
 
   constructor(bucket: S3Bucket, objects: S3Objects) {
     this.bucket = bucket;
+    this.maxHeld = bucket.settings.partSize;
     this.objects = objects;
   }
 
