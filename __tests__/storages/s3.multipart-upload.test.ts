@@ -95,7 +95,10 @@ describe('an upload in parts', () => {
     const content = contentOf(PART * 10_000);
     await upload.write({ chunks: [content], byteLength: content.byteLength });
     const more = upload.write({ chunks: [contentOf(PART)], byteLength: PART });
-    await expect(more).rejects.toMatchObject({ code: 'FILE_TOO_LARGE', message: expect.stringContaining('partSize') });
+    await expect(more).rejects.toMatchObject({
+      code: 'FILE_TOO_LARGE',
+      message: expect.stringContaining('partSize'),
+    });
     expect(parts).toHaveLength(10_000);
   });
 });
