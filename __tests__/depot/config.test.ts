@@ -102,10 +102,7 @@ describe('URLs', () => {
   test.each([
     ['s3://photos', { bucket: 'photos', prefix: '' }],
     ['s3://photos/?region=eu-west-1', { bucket: 'photos', prefix: '' }],
-    [
-      's3://photos/a/b?create_bucket=true&partSize=5242880',
-      { bucket: 'photos', prefix: 'a/b/', pieceSize: 5242880 },
-    ],
+    ['s3://photos/a/b?create_bucket=true&partSize=5242880', { bucket: 'photos', prefix: 'a/b/' }],
     ['s3://photos/a%20b/', { bucket: 'photos', prefix: 'a b/' }],
     ['s3://photos?prefix=thumb-', { bucket: 'photos', prefix: 'thumb-' }],
     ['s3://photos?serve=stream', { serve: 'stream' }],
@@ -143,6 +140,7 @@ describe('URLs', () => {
       'C:\\files',
       'There is no storage for URLs of "c:"; there are: gs:, mongodb:, mongodb+srv:, file:, memory:, s3:',
     ],
+    ['s3://photos?partSize=5242879', 'partSize must be 5 MiB to 5 GiB, in bytes'],
     ['file:', /needs a path/],
     ['file://', /needs a path/],
     ['file:?durability=rename', /needs a path/],
