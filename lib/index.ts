@@ -113,6 +113,9 @@ export {
 export { LocalStorage, type LocalStorageOptions } from './storages/local.js';
 export { MemoryStorage } from './storages/memory.js';
 export {
+  type AdoptOptions,
+  type DirectUpload,
+  type DirectUploadOptions,
   type S3ClientLike,
   type S3Credentials,
   S3Storage,

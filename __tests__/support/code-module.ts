@@ -20,6 +20,16 @@ export async function runFirstBlock<Exports>(
   return runCode(block?.code ?? '', document, replacements);
 }
 
+/** Runs the piece of code in a document that contains a text, and gives what it exports. */
+export async function runBlockWith<Exports>(
+  document: string,
+  text: string,
+  replacements: Readonly<Record<string, string>> = {},
+): Promise<Exports> {
+  const block = (await blocksOf(document)).find(({ code }) => code.includes(text));
+  return runCode(block?.code ?? '', document, replacements);
+}
+
 /** Runs all the code in a document as one program, in the order in which people read, and gives what it exports. */
 export async function runAllBlocks<Exports>(
   document: string,

@@ -15,6 +15,7 @@ import { type FileDetails, StoredFile, type StreamOptions } from '../contract/st
 import type { ObjectBucket } from './object-bucket.js';
 import { ObjectReader, type ObjectSource } from './object-reader.js';
 import { PresignedUrls, type SignUrl } from './presigned-urls.js';
+import { ABANDONED_AFTER } from './staging-area.js';
 
 /** What each server does in its own way. */
 export interface ObjectBackend {
@@ -37,7 +38,8 @@ export abstract class ObjectStorage extends FileStorage {
   readonly #backend: ObjectBackend;
   readonly #reader: ObjectReader;
   readonly #signedUrls: PresignedUrls;
-  #isSwept = false;
+  /** Milliseconds since the epoch. */
+  #sweptAt = Number.NEGATIVE_INFINITY;
 
   constructor(backend: ObjectBackend, pieceSize: number) {
     super();
@@ -93,7 +95,7 @@ export abstract class ObjectStorage extends FileStorage {
   }
 
   protected openStaging(options: StagingOptions): StagingArea {
-    if (!this.#isSwept) this.#sweep();
+    this.sweepAbandoned();
     return this.#backend.openStaging(options);
   }
 
@@ -114,9 +116,10 @@ export abstract class ObjectStorage extends FileStorage {
     return this.#backend.listIds(options);
   }
 
-  /** Once, in the background: whoever may write may not always list, and what stays does no harm. */
-  #sweep(): void {
-    this.#isSwept = true;
+  /** Once a day, in the background: whoever may write may not always list, and what stays does no harm. */
+  protected sweepAbandoned(): void {
+    if (Date.now() - this.#sweptAt < ABANDONED_AFTER) return;
+    this.#sweptAt = Date.now();
     this.#backend.sweep().catch(() => {});
   }
 }

@@ -3,7 +3,7 @@ import type { FileDetails } from '../contract/stored-file.js';
 import { DepotError } from '../errors.js';
 import { Recent } from '../internal/recent.js';
 
-/** Seconds, where nobody says how long a URL is to work. */
+/** Seconds, where nobody says how long something that is signed is to work. */
 const DEFAULT_EXPIRES_IN = 3600;
 
 /** A week, the longest that the signature of an object storage lives. */
@@ -59,7 +59,11 @@ export class PresignedUrls {
   }
 }
 
-function wholeSeconds(expiresIn = DEFAULT_EXPIRES_IN): number {
+/**
+ * How long a signature is to live.
+ * @throws DepotError `INVALID_OPTION`
+ */
+export function wholeSeconds(expiresIn = DEFAULT_EXPIRES_IN): number {
   if (Number.isFinite(expiresIn) && expiresIn >= 1 && expiresIn <= MAX_EXPIRES_IN)
     return Math.floor(expiresIn);
   throw new DepotError('INVALID_OPTION', 'expiresIn must be 1 to 604800 seconds');

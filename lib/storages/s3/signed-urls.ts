@@ -14,8 +14,7 @@ const presignerPeer = new OptionalPeer(
 const REFRESHED_BEFORE = 300_000;
 
 /** Presigns URLs of objects. They fail with `MISSING_PACKAGE`, and as credentials do. */
-export function urlSigner(bucket: S3Bucket): SignUrl {
-  const refresher = new CredentialRefresher();
+export function urlSigner(bucket: S3Bucket, refresher: CredentialRefresher): SignUrl {
   return async (file, { disposition, expiresIn, signedAt }) => {
     const { getSignedUrl } = await presignerPeer.load();
     const { sdk, client } = await bucket.connect();
@@ -37,8 +36,8 @@ export function urlSigner(bucket: S3Bucket): SignUrl {
   };
 }
 
-/** Sees that URLs are signed with credentials that live as long as they are to work, if there are any. */
-class CredentialRefresher {
+/** Sees that URLs and forms are signed with credentials that live as long as they are to work, if there are any. */
+export class CredentialRefresher {
   /** The end of credentials than which there are no better ones now. */
   #bestEnd: number | undefined;
 

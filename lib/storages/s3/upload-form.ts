@@ -1,0 +1,97 @@
+import type { PresignedPostOptions } from '@aws-sdk/s3-presigned-post';
+import { createFileId } from '../../contract/file-id.js';
+import { DepotError } from '../../errors.js';
+import { parsedContentType } from '../../internal/content-type.js';
+import { toLimit } from '../../internal/limit.js';
+import { assertOptionNames } from '../../internal/option-names.js';
+import { OptionalPeer } from '../../internal/peer.js';
+import { require } from '../../object-storage/options.js';
+import { wholeSeconds } from '../../object-storage/presigned-urls.js';
+import { STAGING_FOLDER } from '../../object-storage/staging-area.js';
+import type { S3Bucket } from './bucket.js';
+import { toStorageError } from './errors.js';
+import { encryptionParameters } from './parameters.js';
+import type { CredentialRefresher } from './signed-urls.js';
+
+const postPeer = new OptionalPeer('@aws-sdk/s3-presigned-post', () => import('@aws-sdk/s3-presigned-post'));
+
+/** Bytes of an object that one request makes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html */
+const MAX_FORM_BYTES = 5 * 1024 ** 3;
+
+/** What a client may upload past the application. S3 holds it to that. */
+export interface DirectUploadOptions {
+  /** Bytes, or text such as `'10mb'` (1 kb = 1024 bytes); at most 5 GiB. */
+  readonly maxSize: number | string;
+  /**
+   * Media type that the client must declare: one (`image/png`), or a range (`image/*`) of which it says one in the field
+   * `Content-Type`. Nobody has looked at the content yet. @default none: the client may declare no type
+   */
+  readonly contentType?: string | undefined;
+  /** Seconds until which the upload must have begun; at most 604,800. @default 3600 */
+  readonly expiresIn?: number | undefined;
+}
+
+const OPTION_NAMES: readonly (keyof DirectUploadOptions)[] = ['maxSize', 'contentType', 'expiresIn'];
+
+/** A form that makes one object, as JSON for the client. */
+export interface DirectUpload {
+  /** Id of the file that `adopt` will make of the upload. */
+  readonly id: string;
+  /** Where the form goes, by POST as `multipart/form-data`. */
+  readonly url: string;
+  /** To be sent as they are, before the field `file` with the content. */
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+type Policy = Required<Pick<PresignedPostOptions, 'Conditions' | 'Fields'>>;
+
+/**
+ * Signs a form that uploads to the staging folder.
+ * @see https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html
+ */
+export async function signForm(
+  bucket: S3Bucket,
+  refresher: CredentialRefresher,
+  options: DirectUploadOptions,
+): Promise<DirectUpload> {
+  assertOptionNames(options, OPTION_NAMES, 'directUpload');
+  const { Conditions, Fields } = policyOf(options);
+  const Expires = wholeSeconds(options.expiresIn);
+  const id = createFileId();
+  const { createPresignedPost } = await postPeer.load();
+  const { client } = await bucket.connect();
+  try {
+    await refresher.endOf(client, Date.now() + Expires * 1000);
+    const { url, fields } = await createPresignedPost(client, {
+      Bucket: bucket.settings.bucket,
+      Key: bucket.key(STAGING_FOLDER + id),
+      Conditions,
+      Fields: { ...Fields, ...encryptionFields(bucket) },
+      Expires,
+    });
+    return { id, url, fields };
+  } catch (error) {
+    throw toStorageError(error, bucket.place);
+  }
+}
+
+/** A field that no condition speaks of is refused. */
+function policyOf({ maxSize, contentType }: DirectUploadOptions): Policy {
+  const maxBytes = toLimit('maxSize', maxSize);
+  require(maxBytes <= MAX_FORM_BYTES, 'maxSize must be at most 5 GiB');
+  const size: Policy['Conditions'][number] = ['content-length-range', 0, maxBytes];
+  if (contentType === undefined) return { Conditions: [size], Fields: {} };
+  const type = parsedContentType(contentType);
+  if (type === undefined)
+    throw new DepotError('INVALID_OPTION', `contentType is no media type: ${contentType}`);
+  if (!type.endsWith('/*')) return { Conditions: [size], Fields: { 'Content-Type': type } };
+  return { Conditions: [size, ['starts-with', '$Content-Type', type.slice(0, -1)]], Fields: {} };
+}
+
+function encryptionFields({ settings }: S3Bucket): Record<string, string> {
+  const { ServerSideEncryption: encryption, SSEKMSKeyId: keyId } = encryptionParameters(settings);
+  return {
+    ...(encryption !== undefined && { 'x-amz-server-side-encryption': encryption }),
+    ...(keyId !== undefined && { 'x-amz-server-side-encryption-aws-kms-key-id': keyId }),
+  };
+}
