@@ -40,5 +40,5 @@ function saves({ count, size }, save) {
   const run = async (/** @type {number} */ times) => {
     for (const end = number + times; number < end; number += 1) await save(`document ${number}`, content);
   };
-  return { warmUp: () => run(Math.ceil(count / 4)), work: () => run(count) };
+  return { warmUp: () => run(2 * count), work: () => run(count) };
 }

@@ -24,7 +24,7 @@ const TITLES = {
 
 /** @param {boolean} quick @returns {Scenario[]} */
 export function attachmentScenarios(quick) {
-  const count = quick ? 40 : 150;
+  const count = quick ? 40 : 300;
   return /** @type {Orm[]} */ (Object.keys(TITLES)).map((orm) => saves(orm, count));
 }
 
@@ -40,7 +40,7 @@ function saves(orm, count) {
   return {
     name: `attachments-${orm.toLowerCase()}`,
     title: `${TITLES[orm]}: ${count} saves of a row with 4 KB, one after the other`,
-    rounds: 11,
+    rounds: 7,
     operations: count,
     operationBytes: SIZE,
     candidates: [
