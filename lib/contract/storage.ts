@@ -122,8 +122,8 @@ export type ExpectedFile = Pick<FileDetails, 'id' | 'filename' | 'contentType' |
 /** What a backend is told of the file that it is to keep. */
 export type NewFileDetails = Required<Omit<FileDetails, 'etag' | 'publicUrl'>>;
 
-/** 512 KiB: larger pieces gain nothing on a disk. */
-const DEFAULT_PIECE_SIZE = 512 * 1024;
+/** 256 KiB: larger pieces gain nothing on a disk, and take more memory. */
+const DEFAULT_PIECE_SIZE = 256 * 1024;
 
 /** Milliseconds for which `recall` goes on telling what it has found. */
 const RECALL_MILLISECONDS = 10_000;
