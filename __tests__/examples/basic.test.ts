@@ -78,9 +78,15 @@ describe('The server of examples/basic', () => {
     expect(await answer.json()).toMatchObject(code ? { status, code } : { status });
   }
 
+  /** Folders that go while it looks have it look again. */
   async function filesOnDisk(): Promise<string[]> {
-    const entries = await readdir(join(folder, 'depot'), { recursive: true, withFileTypes: true });
-    return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+    try {
+      const entries = await readdir(join(folder, 'depot'), { recursive: true, withFileTypes: true });
+      return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      return filesOnDisk();
+    }
   }
 
   describe('the page', () => {

@@ -1,19 +1,30 @@
 import type { ListOptions, StagingOptions } from '../contract/storage.js';
 import { ObjectStorage } from '../object-storage/object-storage.js';
 import { ObjectStagingArea, STAGING_FOLDER } from '../object-storage/staging-area.js';
-import { type AdoptOptions, adopt } from './s3/adoption.js';
+import { adopt } from './s3/adoption.js';
 import { S3Bucket } from './s3/bucket.js';
 import { listIds } from './s3/id-list.js';
 import { S3Objects } from './s3/objects.js';
-import { checkedOptions, type S3StorageOptions } from './s3/options.js';
+import {
+  type AdoptOptions,
+  checkedOptions,
+  type DirectUpload,
+  type DirectUploadOptions,
+  type S3StorageOptions,
+} from './s3/options.js';
 import { CredentialRefresher, urlSigner } from './s3/signed-urls.js';
 import { sweep } from './s3/sweep.js';
-import { type DirectUpload, type DirectUploadOptions, signForm } from './s3/upload-form.js';
+import { signForm } from './s3/upload-form.js';
 import { S3Writer } from './s3/writer.js';
 
-export type { AdoptOptions } from './s3/adoption.js';
-export type { S3ClientLike, S3Credentials, S3StorageOptions } from './s3/options.js';
-export type { DirectUpload, DirectUploadOptions } from './s3/upload-form.js';
+export type {
+  AdoptOptions,
+  DirectUpload,
+  DirectUploadOptions,
+  S3ClientLike,
+  S3Credentials,
+  S3StorageOptions,
+} from './s3/options.js';
 
 /** Bytes that are copied into a part at once. */
 const PIECE_BYTES = 512 * 1024;

@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { assertFileId } from '../../contract/file-id.js';
 import { cleanFileName } from '../../contract/file-name.js';
 import { checkedMetadata } from '../../contract/metadata.js';
-import type { FileOptions } from '../../contract/staged-file.js';
-import type { ExpectedFile, StageOptions } from '../../contract/storage.js';
+import type { ExpectedFile } from '../../contract/storage.js';
 import type { FileDetails } from '../../contract/stored-file.js';
 import { DepotError, FileNotFoundError, isDepotError } from '../../errors.js';
 import { decideContentType, parseAccept } from '../../internal/accept.js';
@@ -15,21 +14,9 @@ import { ObjectReader } from '../../object-storage/object-reader.js';
 import { STAGING_FOLDER } from '../../object-storage/staging-area.js';
 import { copyObject } from './copy-object.js';
 import { isConditionRefused, isObjectMissing } from './errors.js';
+import type { AdoptOptions } from './options.js';
 import { conditionOf, writeParameters } from './parameters.js';
 import type { S3Writer } from './writer.js';
-
-/** What is asked of an upload, and what it is called as a file. */
-export interface AdoptOptions
-  extends Pick<FileOptions, 'filename' | 'metadata'>,
-    Pick<StageOptions, 'checkType' | 'signal'> {
-  /** Bytes, or text such as `'10mb'` (1 kb = 1024 bytes). @default no limit: the form had one */
-  readonly maxSize?: number | string | undefined;
-  /**
-   * Media types (`image/png`), ranges (`image/*`) and endings of names (`.pdf`), checked against the content.
-   * @default everything
-   */
-  readonly accept?: readonly string[] | undefined;
-}
 
 const OPTION_NAMES = ['filename', 'metadata', 'maxSize', 'accept', 'checkType', 'signal'];
 

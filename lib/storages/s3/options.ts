@@ -1,3 +1,5 @@
+import type { FileOptions } from '../../contract/staged-file.js';
+import type { StageOptions } from '../../contract/storage.js';
 import {
   checkCounts,
   checkSettings,
@@ -49,6 +51,42 @@ export interface S3StorageOptions extends ObjectStorageOptions {
   readonly queueSize?: number | undefined;
   /** Whether the server understands `If-Match` and `If-None-Match` of writes. @default true */
   readonly conditionalWrites?: boolean | undefined;
+}
+
+/** What a client may upload past the application. S3 holds it to that. */
+export interface DirectUploadOptions {
+  /** Bytes, or text such as `'10mb'` (1 kb = 1024 bytes); at most 5 GiB. */
+  readonly maxSize: number | string;
+  /**
+   * Media type that the client must declare: one (`image/png`), or a range (`image/*`) of which it says one in the field
+   * `Content-Type`. Nobody has looked at the content yet. @default none: the client may declare no type
+   */
+  readonly contentType?: string | undefined;
+  /** Seconds until which the upload must have begun; at most 604,800. @default 3600 */
+  readonly expiresIn?: number | undefined;
+}
+
+/** A form that makes one object, as JSON for the client. */
+export interface DirectUpload {
+  /** Id of the file that `adopt` will make of the upload. */
+  readonly id: string;
+  /** Where the form goes, by POST as `multipart/form-data`. */
+  readonly url: string;
+  /** To be sent as they are, before the field `file` with the content. */
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+/** What is asked of an upload, and what it is called as a file. */
+export interface AdoptOptions
+  extends Pick<FileOptions, 'filename' | 'metadata'>,
+    Pick<StageOptions, 'checkType' | 'signal'> {
+  /** Bytes, or text such as `'10mb'` (1 kb = 1024 bytes). @default no limit: the form had one */
+  readonly maxSize?: number | string | undefined;
+  /**
+   * Media types (`image/png`), ranges (`image/*`) and endings of names (`.pdf`), checked against the content.
+   * @default everything
+   */
+  readonly accept?: readonly string[] | undefined;
 }
 
 const DEFAULTS = {

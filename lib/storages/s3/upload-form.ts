@@ -10,6 +10,7 @@ import { wholeSeconds } from '../../object-storage/presigned-urls.js';
 import { STAGING_FOLDER } from '../../object-storage/staging-area.js';
 import type { S3Bucket } from './bucket.js';
 import { toStorageError } from './errors.js';
+import type { DirectUpload, DirectUploadOptions } from './options.js';
 import { encryptionParameters } from './parameters.js';
 import type { CredentialRefresher } from './signed-urls.js';
 
@@ -18,30 +19,7 @@ const postPeer = new OptionalPeer('@aws-sdk/s3-presigned-post', () => import('@a
 /** Bytes of an object that one request makes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html */
 const MAX_FORM_BYTES = 5 * 1024 ** 3;
 
-/** What a client may upload past the application. S3 holds it to that. */
-export interface DirectUploadOptions {
-  /** Bytes, or text such as `'10mb'` (1 kb = 1024 bytes); at most 5 GiB. */
-  readonly maxSize: number | string;
-  /**
-   * Media type that the client must declare: one (`image/png`), or a range (`image/*`) of which it says one in the field
-   * `Content-Type`. Nobody has looked at the content yet. @default none: the client may declare no type
-   */
-  readonly contentType?: string | undefined;
-  /** Seconds until which the upload must have begun; at most 604,800. @default 3600 */
-  readonly expiresIn?: number | undefined;
-}
-
 const OPTION_NAMES: readonly (keyof DirectUploadOptions)[] = ['maxSize', 'contentType', 'expiresIn'];
-
-/** A form that makes one object, as JSON for the client. */
-export interface DirectUpload {
-  /** Id of the file that `adopt` will make of the upload. */
-  readonly id: string;
-  /** Where the form goes, by POST as `multipart/form-data`. */
-  readonly url: string;
-  /** To be sent as they are, before the field `file` with the content. */
-  readonly fields: Readonly<Record<string, string>>;
-}
 
 type Policy = Required<Pick<PresignedPostOptions, 'Conditions' | 'Fields'>>;
 
