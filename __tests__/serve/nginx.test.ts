@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { DepotManager } from '../../lib/depot/manager.js';
 import { ROOT } from '../support/consumer-project.js';
+import { findExecutable } from '../support/executables.js';
 import { freePort } from '../support/servers/free-port.js';
 import { ask, TestServers } from '../support/serving.js';
 import { until } from '../support/until.js';
@@ -21,19 +21,9 @@ async function documentedLocations(): Promise<string> {
 
 /** Where it is missing the tests are skipped, and say so; with `CI=true` that is a failure. */
 function findNginx(): string | undefined {
-  const folders = ['/usr/sbin', ...(process.env.PATH ?? '').split(delimiter)];
-  const found = folders.map((folder) => join(folder, 'nginx')).find(isExecutable);
+  const found = findExecutable(['nginx'], '/usr/sbin');
   if (!found && process.env.CI === 'true') throw new Error('There is no nginx');
   return found;
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 const configuration = (port: number, locations: string) => `
