@@ -95,6 +95,17 @@ describe('pieces', () => {
     expect(Buffer.concat(await collect(Readable.from(chunks), 1000))).toEqual(Buffer.concat(chunks));
   });
 
+  test('are smaller where several streams are read at once, but not tiny', async () => {
+    const sizes = async (streams: number) => {
+      const collected = Array.from({ length: streams }, () => collect(new Source(2048 * KIB), 512 * KIB));
+      return (await Promise.all(collected)).map(([first]) => (first as Buffer).byteLength / KIB);
+    };
+    expect(await sizes(1)).toEqual([512]);
+    expect(await sizes(2)).toEqual([256, 256]);
+    expect(await sizes(8)).toEqual(Array(8).fill(128));
+    expect(await sizes(1)).toEqual([512]);
+  });
+
   test('are none for an empty stream', async () => {
     expect(await collect(Readable.from([]))).toEqual([]);
   });

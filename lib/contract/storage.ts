@@ -122,8 +122,8 @@ export type ExpectedFile = Pick<FileDetails, 'id' | 'filename' | 'contentType' |
 /** What a backend is told of the file that it is to keep. */
 export type NewFileDetails = Required<Omit<FileDetails, 'etag' | 'publicUrl'>>;
 
-/** 256 KiB: larger pieces gain nothing on a disk, and take more memory. */
-const DEFAULT_PIECE_SIZE = 256 * 1024;
+/** 512 KiB: larger pieces gain nothing on a disk, and take more memory. */
+const DEFAULT_PIECE_SIZE = 512 * 1024;
 
 /** Milliseconds for which `recall` goes on telling what it has found. */
 const RECALL_MILLISECONDS = 10_000;
@@ -145,7 +145,7 @@ export abstract class FileStorage {
   readonly serve: 'auto' | 'redirect' | 'stream' = 'auto';
   /** Whether the backend lets everybody read its files without us: such a storage cannot be `private`. */
   readonly isPublic: boolean = false;
-  /** Bytes in which content is handed to the staging area. */
+  /** Bytes in which content is handed to the staging area; smaller where several files come at once. */
   protected readonly pieceSize: number = DEFAULT_PIECE_SIZE;
   readonly #recent = new Recent<StoredFile>(MAX_RECALLED);
 

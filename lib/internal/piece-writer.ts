@@ -5,13 +5,19 @@ import { DepotError } from '../errors.js';
 export type WritePiece = (chunks: readonly Buffer[], byteLength: number) => Promise<void>;
 
 export interface PieceOptions {
-  /** Bytes after which a piece is written; the last one may be smaller, and a chunk is never cut. */
+  /**
+   * Bytes after which a piece is written, where nothing else is being written; a chunk is never cut. What runs at once
+   * shares them, down to 128 KiB each, so that many transfers take little more memory than one.
+   */
   readonly pieceSize: number;
   readonly signal?: AbortSignal | undefined;
   /** Sees each chunk as it arrives; what it throws or rejects with ends the transfer. */
   // biome-ignore lint/suspicious/noConfusingVoidType: most inspections have nothing to wait for
   readonly inspect?: ((chunk: Buffer) => Promise<unknown> | undefined | void) | undefined;
 }
+
+/** In bytes: smaller pieces cost more than their memory is worth. */
+const MIN_PIECE_SIZE = 128 * 1024;
 
 /** Pieces that may wait while one is being written; beyond that the source is paused. */
 const WAITING_PIECES = 2;
@@ -22,8 +28,11 @@ const MAX_LOOSE_CHUNKS = 1024;
 /** Bytes of a chunk whose memory is worth the collector's attention. */
 const LARGE_CHUNK = 16 * 1024;
 
-/** Slots of the array that is made and dropped for each large chunk: 32 KB. */
-const GARBAGE_LENGTH = 4096;
+/** Slots of the array that is made and dropped for each large chunk: 48 KB. More of it takes more time, less more memory. */
+const GARBAGE_LENGTH = 6144;
+
+/** Transfers that are under way in this process. */
+let running = 0;
 
 /**
  * Reads a stream to its end and hands it on in large pieces, one at a time, while the next one is collected.
@@ -62,6 +71,7 @@ class PieceWriter {
   }
 
   run(): Promise<void> {
+    running += 1;
     const { promise, resolve, reject } = deferred();
     this.#resolve = resolve;
     this.#reject = reject;
@@ -92,8 +102,9 @@ class PieceWriter {
     if (++this.#looseChunks === MAX_LOOSE_CHUNKS) this.#merge();
     if (chunk.byteLength >= LARGE_CHUNK) this.youngGarbage = new Array(GARBAGE_LENGTH);
     this.#waitingBytes += chunk.byteLength;
-    if (this.#waitingBytes >= this.#options.pieceSize) this.#writeNext();
-    if (this.#waitingBytes >= this.#options.pieceSize * WAITING_PIECES) this.#stream.pause();
+    const pieceSize = this.#pieceSize();
+    if (this.#waitingBytes >= pieceSize) this.#writeNext();
+    if (this.#waitingBytes >= pieceSize * WAITING_PIECES) this.#stream.pause();
   };
 
   readonly #onEnd = (): void => {
@@ -119,6 +130,11 @@ class PieceWriter {
     else reject();
   };
 
+  #pieceSize(): number {
+    const { pieceSize } = this.#options;
+    return Math.max(pieceSize / running, Math.min(pieceSize, MIN_PIECE_SIZE));
+  }
+
   #merge(): void {
     this.#chunks.push(Buffer.concat(this.#chunks.splice(-this.#looseChunks)));
     this.#looseChunks = 0;
@@ -126,7 +142,7 @@ class PieceWriter {
 
   #writeNext(): void {
     if (this.#writing || this.#failed) return;
-    if (this.#waitingBytes >= this.#options.pieceSize || (this.#ended && this.#waitingBytes > 0)) {
+    if (this.#waitingBytes >= this.#pieceSize() || (this.#ended && this.#waitingBytes > 0)) {
       const [chunks, byteLength] = [this.#chunks, this.#waitingBytes];
       this.#chunks = [];
       this.#looseChunks = 0;
@@ -147,6 +163,7 @@ class PieceWriter {
 
   /** One listener stays: an error that comes later must not end the process. */
   #detach(): void {
+    running -= 1;
     this.#stream.on('error', ignore);
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     this.#stream

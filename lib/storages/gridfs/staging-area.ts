@@ -57,7 +57,7 @@ export class GridFSStagingArea implements StagingArea {
   write(chunks: readonly Buffer[], byteLength: number): Promise<void> {
     return this.#guard(async () => {
       if (this.#canHold(byteLength)) {
-        this.#held = Buffer.concat(chunks);
+        this.#held = Buffer.concat([this.#held, ...chunks]);
         return;
       }
       const held = this.#held;
@@ -139,8 +139,7 @@ export class GridFSStagingArea implements StagingArea {
   }
 
   #canHold(byteLength: number): boolean {
-    const isFirst = this.#piece === undefined && this.#held.byteLength === 0;
-    return isFirst && byteLength <= 2 * this.#sizes.pieceSize;
+    return this.#piece === undefined && this.#held.byteLength + byteLength <= 2 * this.#sizes.pieceSize;
   }
 
   async #append(bytes: Buffer): Promise<void> {

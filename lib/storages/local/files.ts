@@ -103,7 +103,7 @@ export const durableSteps: Steps = {
 };
 
 /** Bytes that are copied to the system's memory faster than a thread is woken for them. */
-const SMALL_WRITE_BYTES = 128 * 1024;
+const SMALL_WRITE_BYTES = 64 * 1024;
 
 /** Nothing is synced, and each step only changes what the system has in memory: a thread's hop costs several of them. */
 export const quickSteps: Steps = {
