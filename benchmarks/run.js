@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 const HERE = import.meta.dirname;
 
 const USAGE = `node benchmarks/run.js [options]
-  --only <name>    scenarios with this in their name; may be given several times
+  --only <name>    the scenario of this name, else those with this in their name; may be given several times
   --candidate <text>  only candidates whose name has this in it, beside the first one; may be given several times
   --rounds <n>     rounds of each scenario, each with every candidate once
   --quick          one round of fewer and smaller operations: shows that it runs, not how fast
@@ -65,8 +65,12 @@ async function selectedScenarios({ only, candidate, quick }) {
   const { allScenarios } = await import('./scenarios/index.js');
   const isWanted = (/** @type {string} */ name, /** @type {readonly string[]} */ texts) =>
     texts.length === 0 || texts.some((text) => name.includes(text));
-  return allScenarios(quick)
-    .filter(({ name }) => isWanted(name, only))
+  const scenarios = allScenarios(quick);
+  const names = new Set(scenarios.map(({ name }) => name));
+  const isChosen = (/** @type {string} */ name) =>
+    only.length === 0 || only.some((text) => (names.has(text) ? name === text : name.includes(text)));
+  return scenarios
+    .filter(({ name }) => isChosen(name))
     .map((scenario) => {
       const candidates = scenario.candidates.filter(
         ({ name }, index) => index === 0 || isWanted(name, candidate),

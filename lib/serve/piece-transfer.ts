@@ -51,8 +51,9 @@ export class PieceTransfer {
   /** The next piece; nothing at the end. */
   async #readNext(): Promise<Piece | undefined> {
     if (this.#position > this.#end) return undefined;
-    const buffer = this.#buffers.take();
-    const length = Math.min(buffer.byteLength, this.#end - this.#position + 1);
+    const missing = this.#end - this.#position + 1;
+    const buffer = this.#buffers.take(missing);
+    const length = Math.min(buffer.byteLength, missing);
     await readFully(this.#read, buffer, length, this.#position);
     this.#position += length;
     return { buffer, length, isLast: this.#position > this.#end };

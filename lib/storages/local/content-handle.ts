@@ -9,18 +9,26 @@ const STREAM_CHUNK = 256 * 1024;
 
 /** An open file, closed once, and never while it is being read: its descriptor could be another file's by then. */
 export class ContentHandle {
+  readonly stats: fs.Stats;
   readonly #descriptor: number;
   #reads = 0;
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
 
-  constructor(descriptor: number) {
+  private constructor(descriptor: number, stats: fs.Stats) {
     this.#descriptor = descriptor;
+    this.stats = stats;
   }
 
-  /** Of an open file the system knows them, so that a thread's hop would cost more than the call. */
-  stat(): fs.Stats {
-    return fs.fstatSync(this.#descriptor);
+  /** @param isWarm whether the system knows the file from a moment ago: a thread's hop would cost more than the call */
+  static async open(path: string, isWarm: boolean): Promise<ContentHandle> {
+    const descriptor = isWarm ? fs.openSync(path, 'r') : await files.open(path, 'r');
+    try {
+      return new ContentHandle(descriptor, fs.fstatSync(descriptor));
+    } catch (error) {
+      await files.close(descriptor);
+      throw error;
+    }
   }
 
   /** Resolves to the number of bytes read; 0 at the end. */
@@ -38,8 +46,23 @@ export class ContentHandle {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#idle().then(() => files.close(this.#descriptor));
+    this.#closing ??= this.#idle().then(() => this.#closeNow());
     return this.#closing;
+  }
+
+  /** To close a file that was deleted meanwhile frees it, which takes time; otherwise a thread's hop would take longer. */
+  #closeNow(): Promise<void> | undefined {
+    if (this.#isDeleted()) return files.close(this.#descriptor);
+    fs.closeSync(this.#descriptor);
+    return undefined;
+  }
+
+  #isDeleted(): boolean {
+    try {
+      return fs.fstatSync(this.#descriptor).nlink === 0;
+    } catch {
+      return true;
+    }
   }
 
   async #idle(): Promise<void> {
