@@ -1,4 +1,11 @@
-import type { ClientSession, Filter, ObjectId } from 'mongodb';
+import type {
+  ClientSession,
+  Collection,
+  Document,
+  Filter,
+  ObjectId,
+  OptionalUnlessRequiredId,
+} from 'mongodb';
 import type { Bucket } from './database.js';
 import type { ChunkDocument, ContentKey } from './documents.js';
 
@@ -18,28 +25,46 @@ export function chunksOf({ fileId, revision }: ChunkOwner): Filter<ChunkDocument
   return { files_id: places, revision };
 }
 
-/** Cuts bytes into chunks, the first with the given number. The last one may be smaller. */
+/** Cuts bytes into chunks, the first with the given number, and inserts them. The last one may be smaller. */
 export async function insertChunks(
-  { chunks, driver }: Bucket,
+  bucket: Bucket,
   owner: { readonly fileId: ObjectId; readonly revision: ObjectId },
   bytes: Buffer,
   { chunkSize, first = 0, session }: { chunkSize: number; first?: number; session?: ClientSession },
 ): Promise<void> {
+  await insertAll(bucket.chunks, chunksFrom(bucket, owner, bytes, { chunkSize, first }), session);
+}
+
+/** The chunks of bytes, the first with the given number. The last one may be smaller. */
+export function chunksFrom(
+  { driver }: Bucket,
+  { fileId, revision }: { readonly fileId: ObjectId; readonly revision: ObjectId },
+  bytes: Buffer,
+  { chunkSize, first = 0 }: { chunkSize: number; first?: number },
+): ChunkDocument[] {
   const documents: ChunkDocument[] = [];
   for (let start = 0; start < bytes.byteLength; start += chunkSize) {
     documents.push({
       _id: new driver.ObjectId(),
-      files_id: owner.fileId,
+      files_id: fileId,
       n: first + documents.length,
       data: bytes.subarray(start, start + chunkSize),
-      revision: owner.revision,
+      revision,
     });
   }
+  return documents;
+}
+
+/** A bulk of one costs more than the one. */
+export async function insertAll<Schema extends Document>(
+  collection: Collection<Schema>,
+  documents: readonly OptionalUnlessRequiredId<Schema>[],
+  session: ClientSession | undefined,
+): Promise<void> {
   const options = session ? { session } : {};
   const [only] = documents;
-  // A bulk of one costs more than the one.
-  if (only && documents.length === 1) await chunks.insertOne(only, options);
-  else if (only) await chunks.insertMany(documents, options);
+  if (only && documents.length === 1) await collection.insertOne(only, options);
+  else if (only) await collection.insertMany(documents, options);
 }
 
 /** Deletes the chunks of a content, and of no other. */

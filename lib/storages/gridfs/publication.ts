@@ -1,10 +1,12 @@
 import type { ClientSession, ObjectId } from 'mongodb';
 import type { NewFileDetails } from '../../contract/storage.js';
 import { DepotError, FileNotFoundError } from '../../errors.js';
+import { Batches } from '../../internal/batches.js';
 import { KeyedMutex } from '../../internal/keyed-mutex.js';
-import { deleteChunks, insertChunks, moveChunks } from './contents.js';
+import { chunksFrom, deleteChunks, insertAll, insertChunks, moveChunks } from './contents.js';
 import { type Bucket, type Database, inTransaction } from './database.js';
 import {
+  type ChunkDocument,
   contentKeyOf,
   type FileDocument,
   formatDocument,
@@ -21,6 +23,9 @@ import { settle } from './settlement.js';
  */
 export const TRANSACTION_BYTES = 64 * 1024 * 1024;
 
+/** Bytes of small files that one transaction makes; those beyond wait for the next one. */
+const BATCH_BYTES = 8 * 1024 * 1024;
+
 /** How often a change is tried anew that others were faster with. */
 const ATTEMPTS = 10;
 
@@ -33,11 +38,20 @@ export interface StagedContent {
   readonly chunkSize: number;
 }
 
+/** A file that is to be made at once, and what has become of that. */
+interface NewSmallFile {
+  readonly document: FileDocument;
+  readonly chunks: readonly ChunkDocument[];
+  failure?: unknown;
+}
+
 /** The acts by which content becomes a file's, or a file goes. The files document decides, at one moment. */
 export class Publication {
   readonly #database: Database;
   readonly #intents: Intents;
   readonly #turns = new KeyedMutex();
+  /** Small files that come while others are being made: a transaction for all costs little more than for one. */
+  readonly #creations = new Batches<NewSmallFile>((files) => this.#createAll(files));
 
   constructor(database: Database, intents: Intents) {
     this.#database = database;
@@ -51,7 +65,7 @@ export class Publication {
     try {
       if (staged.held?.byteLength === 0) await bucket.files.insertOne(document);
       else if (staged.held && bucket.hasTransactions)
-        await createAtOnce(bucket, staged, staged.held, document);
+        await this.#createAtOnce(bucket, staged, staged.held, document);
       else await this.#createInSteps(bucket, staged, document);
     } catch (error) {
       if (isDuplicateKey(error)) throw new DepotError('FILE_EXISTS', undefined, { cause: error });
@@ -93,6 +107,36 @@ export class Publication {
       }
       throw new DepotError('CONFLICT');
     });
+  }
+
+  async #createAtOnce(
+    bucket: Bucket,
+    { revision, chunkSize }: StagedContent,
+    held: Buffer,
+    document: FileDocument,
+  ): Promise<void> {
+    const chunks = chunksFrom(bucket, { fileId: document._id, revision }, held, { chunkSize });
+    const file: NewSmallFile = { document, chunks };
+    await this.#creations.add(file);
+    if (file.failure !== undefined) throw file.failure;
+  }
+
+  /** Never fails: each file is told what has become of it. */
+  async #createAll(files: readonly NewSmallFile[]): Promise<void> {
+    for (const batch of batched(files)) await this.#createBatch(batch);
+  }
+
+  /** An id that is in use already is the fault of one: the transaction has done nothing, and each gets its own. */
+  async #createBatch(files: readonly NewSmallFile[]): Promise<void> {
+    try {
+      await insertTogether(await this.#database.open(), files);
+    } catch (error) {
+      if (isDuplicateKey(error) && files.length > 1) {
+        for (const file of files) await this.#createBatch([file]);
+      } else {
+        for (const file of files) file.failure = error;
+      }
+    }
   }
 
   async #createInSteps(bucket: Bucket, staged: StagedContent, document: FileDocument): Promise<void> {
@@ -183,15 +227,27 @@ function fitsTransaction({ hasTransactions }: Bucket, ...documents: readonly Fil
   return hasTransactions && bytes <= TRANSACTION_BYTES;
 }
 
-async function createAtOnce(
-  bucket: Bucket,
-  { revision, chunkSize }: StagedContent,
-  held: Buffer,
-  document: FileDocument,
-): Promise<void> {
+function batched(files: readonly NewSmallFile[]): NewSmallFile[][] {
+  const batches: NewSmallFile[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const file of files) {
+    const size = Number(file.document.length);
+    if (bytes + size > BATCH_BYTES) {
+      batches.push([]);
+      bytes = 0;
+    }
+    batches.at(-1)?.push(file);
+    bytes += size;
+  }
+  return batches;
+}
+
+async function insertTogether(bucket: Bucket, files: readonly NewSmallFile[]): Promise<void> {
+  const documents = files.map(({ document }) => document);
+  const chunks = files.flatMap((file) => file.chunks);
   await inTransaction(bucket, async (session) => {
-    await bucket.files.insertOne(document, { session });
-    await insertChunks(bucket, { fileId: document._id, revision }, held, { chunkSize, session });
+    await insertAll(bucket.files, documents, session);
+    await insertAll(bucket.chunks, chunks, session);
   });
 }
 
