@@ -101,7 +101,7 @@ describe('the journal', () => {
     calls = [];
     await save(all, attach('y'), old);
     await all.idle();
-    expect(calls).toEqual(['announce', 'record', 'standing', 'forget', 'forget']);
+    expect(calls).toEqual(['announce', 'record', 'standing', 'forget']);
   });
 
   test('is not asked where nothing happens', async () => {

@@ -35,4 +35,44 @@ describe('batches', () => {
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     await expect(batches.add(2)).resolves.toBeUndefined();
   });
+
+  describe('that rest', () => {
+    const resting = (rest: number) => {
+      const acts: number[][] = [];
+      const batches = new Batches<number>(async (items) => void acts.push([...items]), rest);
+      return { acts, batches };
+    };
+
+    test('begin at once, and gather what comes until the rest is over', async () => {
+      const { acts, batches } = resting(100);
+      await batches.add(1);
+      const [second, third] = [batches.add(2), batches.add(3)];
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      expect(acts).toEqual([[1]]);
+      await Promise.all([second, third]);
+      expect(acts).toEqual([[1], [2, 3]]);
+    });
+
+    test('do not while somebody is in a hurry', async () => {
+      const { acts, batches } = resting(3_600_000);
+      await batches.add(1);
+      const waiting = batches.add(2);
+      await batches.hurry(async () => {
+        await waiting;
+        await batches.add(3);
+        await batches.add(4);
+      });
+      expect(acts).toEqual([[1], [2], [3], [4]]);
+    });
+
+    test('do so after a failure as well', async () => {
+      let fails = true;
+      const batches = new Batches<number>(async () => {
+        if (fails) throw new Error('not now');
+      }, 1);
+      await expect(batches.add(1)).rejects.toThrow('not now');
+      fails = false;
+      await expect(batches.add(2)).resolves.toBeUndefined();
+    });
+  });
 });

@@ -39,6 +39,9 @@ export interface AttachmentsOptions<Transaction> extends AttachmentOptions {
   readonly isReferenced: (path: string) => Promise<boolean>;
 }
 
+/** Milliseconds in which what can be forgotten gathers: to forget much takes a database no longer than to forget one. */
+const FORGETTING_REST = 50;
+
 /** Files that are deleted side by side, at most. */
 const DELETIONS_AT_ONCE = 16;
 
@@ -123,7 +126,7 @@ class Desk<Transaction> implements UnitDesk<Transaction> {
     this.#owner = options.owner ?? ownerName();
     this.#onError = options.onError ?? warn;
     this.#announcing = new Batches((intents) => this.journal.announce(intents));
-    this.#forgetting = new Batches((intents) => this.journal.forget(intents));
+    this.#forgetting = new Batches((intents) => this.journal.forget(intents), FORGETTING_REST);
   }
 
   prepare(): Promise<void> {
@@ -175,7 +178,9 @@ class Desk<Transaction> implements UnitDesk<Transaction> {
   }
 
   async idle(): Promise<void> {
-    while (this.#background.size > 0) await Promise.all(this.#background);
+    await this.#forgetting.hurry(async () => {
+      while (this.#background.size > 0) await Promise.all(this.#background);
+    });
   }
 
   async #delete(path: string): Promise<unknown> {

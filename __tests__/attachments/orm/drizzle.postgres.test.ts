@@ -79,6 +79,42 @@ await describeWith('Drizzle on PostgreSQL, with keys of several columns', [start
     return Promise.all(rows.map(async ({ cover }) => (await cover?.buffer())?.toString()));
   }
 
+  test('inserts in one statement, which takes along what the journal has to say', async () => {
+    const statements: string[] = [];
+    const logged = drizzle(pool, { logger: { logQuery: (query) => statements.push(query) } });
+    const depot = new DepotManager();
+    depot.configure('default', storage);
+    const own = withAttachments(logged, { depot, tables: { books } });
+    const extra = own.$with('extra').as(own.select({ one: sql`1`.as('one') }).from(shelves));
+    const [row] = await own
+      .with(extra)
+      .insert(books)
+      .values({ shelfId, place: 4n, title: '4', cover: attach('4') })
+      .returning();
+    await own.$attachments.idle();
+    expect((await row?.cover?.buffer())?.toString()).toBe('4');
+    const heads = statements.map((statement) => statement.split(/[ (]/, 2).join(' ').toLowerCase());
+    expect(heads.filter((head) => head !== 'create table')).toEqual([
+      'insert into',
+      'with "depot_journal_0"',
+      'delete from',
+    ]);
+    expect((await pool.query('SELECT * FROM depot_intents')).rows).toEqual([]);
+  });
+
+  test('inserts no row whose file was given up as abandoned', async () => {
+    const claim = `INSERT INTO depot_intents SELECT id || ':mark', 'claimed', '[]', owner, created_at FROM depot_intents`;
+    const giveUp = { apply: async () => void (await pool.query(claim)) };
+    const notes = pgTable('notes', { scan: pgAttachment('scan', { filters: [giveUp] }) });
+    await pool.query('CREATE TABLE notes (scan jsonb)');
+    const depot = new DepotManager();
+    depot.configure('default', storage);
+    const own = withAttachments(drizzle(pool), { depot, tables: { notes } });
+    const inserting = own.insert(notes).values({ scan: attach('scan') });
+    await expect(inserting).rejects.toMatchObject({ code: 'ATTACHMENT_CONFLICT' });
+    expect(await own.select().from(notes)).toEqual([]);
+  });
+
   test('gives each row a file of its own', async () => {
     const updated = await db
       .update(books)

@@ -7,6 +7,8 @@ export type SqlRow = Readonly<Record<string, unknown>>;
 
 /** Runs one statement, in a transaction or outside of all. */
 export interface SqlExecutor {
+  /** Whether statements are run later, so that they give no rows: each must fail unless all of it can be done. */
+  readonly isLate?: boolean;
   /**
    * @param sql with placeholders as the dialect has them: `$1`, `$2`, … or `?`
    * @param parameters texts only
@@ -80,7 +82,9 @@ export class SqlJournal implements IntentJournal<SqlExecutor> {
 
   async record({ keep, condemn }: Decisions, transaction: SqlExecutor): Promise<void> {
     const marks = keep.map((intent) => toMark(intent, 'kept'));
-    const written = await this.#rows.insert([...marks, ...condemn.map(toRow)], transaction);
+    const rows = [...marks, ...condemn.map(toRow)];
+    if (transaction.isLate) return this.#rows.insertLate(rows, transaction);
+    const written = await this.#rows.insert(rows, transaction);
     if (marks.some(({ id }) => !written.has(id))) throw new DepotError('ATTACHMENT_CONFLICT');
     await this.#removeIdleMarks(transaction);
   }
@@ -177,12 +181,20 @@ class IntentTable implements Announcements {
   async insert(rows: readonly IntentRow[], executor = this.#outside): Promise<Set<string>> {
     const written = new Set<string>();
     for (const part of partsOf(rows)) {
-      const places = part.map((_row, index) => `(${this.#places(5, index * 5)})`).join(', ');
-      const sql = `INSERT INTO ${this.#table} (id, state, paths, owner, created_at) VALUES ${places} ON CONFLICT (id) DO NOTHING RETURNING id`;
-      const parameters = part.flatMap((row) => [row.id, row.state, row.paths, row.owner, row.created_at]);
-      for (const { id } of await executor.run(sql, parameters)) written.add(String(id));
+      const sql = `${this.#insertion(part)} ON CONFLICT (id) DO NOTHING RETURNING id`;
+      for (const { id } of await executor.run(sql, valuesOf(part))) written.add(String(id));
     }
     return written;
+  }
+
+  /** Rows that must not be there yet. */
+  async insertLate(rows: readonly IntentRow[], executor: SqlExecutor): Promise<void> {
+    for (const part of partsOf(rows)) await executor.run(this.#insertion(part), valuesOf(part));
+  }
+
+  #insertion(rows: readonly IntentRow[]): string {
+    const places = rows.map((_row, index) => `(${this.#places(5, index * 5)})`).join(', ');
+    return `INSERT INTO ${this.#table} (id, state, paths, owner, created_at) VALUES ${places}`;
   }
 
   async statesOf(ids: readonly string[]): Promise<Map<string, string>> {
@@ -258,6 +270,10 @@ interface IntentRow {
   readonly owner: string;
   /** ISO 8601, in UTC: sorts as text. */
   readonly created_at: string;
+}
+
+function valuesOf(rows: readonly IntentRow[]): string[] {
+  return rows.flatMap((row) => [row.id, row.state, row.paths, row.owner, row.created_at]);
 }
 
 function toRow({ id, state, paths, owner, createdAt }: Intent): IntentRow {

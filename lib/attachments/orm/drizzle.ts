@@ -4,7 +4,7 @@ import type { Attachment } from '../attachment.js';
 import { type AttachmentOptions, Attachments } from '../attachments.js';
 import type { AttachmentField, AttachmentFieldOptions } from '../field.js';
 import type { IntentJournal } from '../journal/journal.js';
-import { type SqlExecutor, SqlJournal } from '../journal/sql-journal.js';
+import { DEFAULT_TABLE, type SqlExecutor, SqlJournal } from '../journal/sql-journal.js';
 import { Transactions } from '../sql/transactions.js';
 import {
   AttachmentColumn,
@@ -114,7 +114,9 @@ export function withAttachments<Database extends object>(
     isReferenced: (path) => isReferenced(session, dialect, schema.columns, path),
   });
   schema.bind((value) => attachments.read(value));
-  const transactions = new Transactions(transactionsOf(session, dialect), attachments, dialect.takeTurn);
+  const journalTable = 'announce' in journal ? undefined : (journal.table ?? DEFAULT_TABLE);
+  const source = transactionsOf(session, dialect, journalTable);
+  const transactions = new Transactions(source, attachments, dialect.takeTurn);
   const observed: unknown = observedDatabase(session, schema, transactions, { $attachments: attachments });
   return observed as WithAttachments<Database>;
 }

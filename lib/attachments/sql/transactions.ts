@@ -1,6 +1,8 @@
+import { DepotError } from '../../errors.js';
 import type { Attachments } from '../attachments.js';
 import type { SqlExecutor } from '../journal/sql-journal.js';
 import type { Outcome, UnitOfWork } from '../unit-of-work.js';
+import { CarriedStatements, type SqlStatement } from './carried-statements.js';
 import { OwnTransaction } from './own-transaction.js';
 
 /** Waits for a turn; what it resolves to ends the turn. */
@@ -25,6 +27,15 @@ export interface TransactionSource<Session> {
   attempt<Result>(act: () => Promise<Result>): Promise<Result>;
   /** Whether the database has said that it did not do a statement; otherwise nobody knows. */
   isRefusal(error: unknown): boolean;
+  /** Where one statement can take others along: all are done, or none. */
+  readonly carrier?: StatementCarrier<Session> | undefined;
+}
+
+export interface StatementCarrier<Session> {
+  /** For a statement outside of transactions, which takes these along. */
+  session(carried: readonly SqlStatement[]): Session;
+  /** Whether a statement has failed because others have given up as abandoned what it was to keep. */
+  isConflict(error: unknown): boolean;
 }
 
 /** What statements in one transaction share. */
@@ -72,16 +83,39 @@ export class Transactions<Session> {
   /**
    * Runs a statement that only adds rows. With SQLite, a transaction around it would be as dear as the statement, and is
    * not needed: the rows tell whether it was done, should nobody else be able to. A server may still do it when the
-   * process is dead and its files are recovered: there it needs the journal's mark, and so a transaction.
+   * process is dead and its files are recovered: there it needs the journal's mark, which it takes along, or a transaction.
    */
-  async runInsert<Result>(run: (work: Work<Session>) => Promise<Result>): Promise<Result> {
-    const { outside, attempt, isRefusal, isServer } = this.#source;
-    if (isServer) return this.runAlone(run);
-    const unit = this.#attachments.begin();
+  runInsert<Result>(run: (work: Work<Session>) => Promise<Result>): Promise<Result> {
+    const { outside, isServer, carrier } = this.#source;
+    if (!isServer) return this.#runOutside(run, this.#attachments.begin(), () => outside);
+    return carrier ? this.#runCarrying(run, carrier) : this.runAlone(run);
+  }
+
+  async #runCarrying<Result>(
+    run: (work: Work<Session>) => Promise<Result>,
+    carrier: StatementCarrier<Session>,
+  ): Promise<Result> {
+    const carried = new CarriedStatements();
+    const unit = this.#attachments.begin(carried);
+    try {
+      return await this.#runOutside(run, unit, () => carrier.session(carried.take()));
+    } catch (error) {
+      throw carrier.isConflict(error)
+        ? new DepotError('ATTACHMENT_CONFLICT', undefined, { cause: error })
+        : error;
+    }
+  }
+
+  async #runOutside<Result>(
+    run: (work: Work<Session>) => Promise<Result>,
+    unit: UnitOfWork<SqlExecutor>,
+    open: () => Session,
+  ): Promise<Result> {
+    const { attempt, isRefusal } = this.#source;
     let outcome: Outcome = 'rolledBack';
     const session = async () => {
       outcome = 'unknown';
-      return outside;
+      return open();
     };
     try {
       const result = await run({ session, unit, attempt });

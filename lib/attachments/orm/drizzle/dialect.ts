@@ -5,7 +5,7 @@ import { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core';
 import { DepotError, isDepotError } from '../../../errors.js';
 import { Semaphore } from '../../../internal/semaphore.js';
 import type { SqlDialect, SqlExecutor, SqlRow } from '../../journal/sql-journal.js';
-import type { TakeTurn, TransactionSource } from '../../sql/transactions.js';
+import type { StatementCarrier, TakeTurn, TransactionSource } from '../../sql/transactions.js';
 import { acquireInTime, untilFree } from './busy.js';
 import type { Session } from './session.js';
 
@@ -94,9 +94,15 @@ function poolSizeOf(db: object): number {
   throw new DepotError('INVALID_OPTION', 'withAttachments needs a pool of at least 2 connections');
 }
 
-/** The transactions of a database. */
-export function transactionsOf(db: Session, dialect: Dialect): TransactionSource<Session> {
+/** The transactions of a database. @param journalTable if the journal is ours */
+export function transactionsOf(
+  db: Session,
+  dialect: Dialect,
+  journalTable: string | undefined,
+): TransactionSource<Session> {
+  const isCarrying = dialect.name === 'postgres' && journalTable !== undefined;
   return {
+    ...(isCarrying && { carrier: carrierOf(db.$primary ?? db, journalTable) }),
     outside: db,
     hidesRollback: dialect.hidesRollback,
     isServer: dialect.name === 'postgres',
@@ -115,6 +121,39 @@ export function transactionsOf(db: Session, dialect: Dialect): TransactionSource
       );
     },
   };
+}
+
+/** https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING */
+function carrierOf(db: Session, journalTable: string): StatementCarrier<Session> {
+  return {
+    session(carried) {
+      if (carried.length === 0) return db;
+      const statements = carried.map(({ sql, parameters }, index) =>
+        db.$with(`depot_journal_${index}`).as(toSql(sql, parameters)),
+      );
+      const withMore = (...subqueries: readonly unknown[]) => db.with(...statements, ...subqueries);
+      return { ...withMore(), with: withMore };
+    },
+    isConflict: (error) => isDuplicateIn(journalTable, error),
+  };
+}
+
+/** As node-postgres and postgres.js have it. */
+interface DuplicateKeyError extends Error {
+  readonly code?: unknown;
+  readonly table?: unknown;
+  readonly table_name?: unknown;
+}
+
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const UNIQUE_VIOLATION = '23505';
+
+/** Drizzle wraps what the database says, which has made the table's name small. */
+function isDuplicateIn(qualifiedTable: string, error: unknown): boolean {
+  if (!isNativeError(error)) return false;
+  const { code, table, table_name = table, cause } = error as DuplicateKeyError;
+  const isTable = qualifiedTable.toLowerCase().split('.').at(-1) === table_name;
+  return (code === UNIQUE_VIOLATION && isTable) || isDuplicateIn(qualifiedTable, cause);
 }
 
 /** What we refuse is not sent. Drizzle wraps what the database says: a severity in PostgreSQL, and a code that tells its origin in SQLite. */

@@ -28,6 +28,10 @@ export interface Session {
   update(table: Table): Builder;
   delete(table: Table): Builder;
   with(...subqueries: readonly unknown[]): Session;
+  /** A subquery, or in PostgreSQL a statement that writes. */
+  $with(alias: string): { as(query: SQL): unknown };
+  /** Where there are copies to read from. */
+  readonly $primary?: Session;
   transaction<Result>(run: (session: Session) => Promise<Result>, config?: unknown): Promise<Result>;
 }
 

@@ -1,6 +1,6 @@
 import type { Connection, mongo } from 'mongoose';
 import type { Decisions, Intent, IntentJournal } from '../../journal/journal.js';
-import { type Note, Notes } from './notes.js';
+import { insertNotes, type Note, Notes } from './notes.js';
 import { isDuplicateKey, type MongoTransaction } from './transaction.js';
 
 /**
@@ -30,7 +30,7 @@ export class MongoJournal implements IntentJournal<MongoTransaction> {
 
   async announce(intents: readonly Intent[]): Promise<void> {
     const notes = await this.#notes.open();
-    await notes.insertMany(intents.map(noteOf));
+    await insertNotes(notes, intents.map(noteOf));
     for (const intent of intents) this.#announced.add(intent);
   }
 
