@@ -6,8 +6,8 @@ export type WritePiece = (chunks: readonly Buffer[], byteLength: number) => Prom
 
 export interface PieceOptions {
   /**
-   * Bytes after which a piece is written, where nothing else is being written; a chunk is never cut. What runs at once
-   * shares them, down to 128 KiB each, so that many transfers take little more memory than one.
+   * Bytes after which a piece is written, where nothing else is being written; the last one may be smaller, and a chunk is
+   * never cut. What runs at once shares them, down to 128 KiB each, so that many transfers take little more memory than one.
    */
   readonly pieceSize: number;
   readonly signal?: AbortSignal | undefined;

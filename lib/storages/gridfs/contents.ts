@@ -1,11 +1,5 @@
-import type {
-  ClientSession,
-  Collection,
-  Document,
-  Filter,
-  ObjectId,
-  OptionalUnlessRequiredId,
-} from 'mongodb';
+import type { ClientSession, Filter, ObjectId } from 'mongodb';
+import { insertAll } from '../../internal/insert-all.js';
 import type { Bucket } from './database.js';
 import type { ChunkDocument, ContentKey } from './documents.js';
 
@@ -32,7 +26,8 @@ export async function insertChunks(
   bytes: Buffer,
   { chunkSize, first = 0, session }: { chunkSize: number; first?: number; session?: ClientSession },
 ): Promise<void> {
-  await insertAll(bucket.chunks, chunksFrom(bucket, owner, bytes, { chunkSize, first }), session);
+  const chunks = chunksFrom(bucket, owner, bytes, { chunkSize, first });
+  await insertAll(bucket.chunks, chunks, session ? { session } : {});
 }
 
 /** The chunks of bytes, the first with the given number. The last one may be smaller. */
@@ -53,18 +48,6 @@ export function chunksFrom(
     });
   }
   return documents;
-}
-
-/** A bulk of one costs more than the one. */
-export async function insertAll<Schema extends Document>(
-  collection: Collection<Schema>,
-  documents: readonly OptionalUnlessRequiredId<Schema>[],
-  session: ClientSession | undefined,
-): Promise<void> {
-  const options = session ? { session } : {};
-  const [only] = documents;
-  if (only && documents.length === 1) await collection.insertOne(only, options);
-  else if (only) await collection.insertMany(documents, options);
 }
 
 /** Deletes the chunks of a content, and of no other. */

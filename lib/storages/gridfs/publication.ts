@@ -2,8 +2,9 @@ import type { ClientSession, ObjectId } from 'mongodb';
 import type { NewFileDetails } from '../../contract/storage.js';
 import { DepotError, FileNotFoundError } from '../../errors.js';
 import { Batches } from '../../internal/batches.js';
+import { insertAll } from '../../internal/insert-all.js';
 import { KeyedMutex } from '../../internal/keyed-mutex.js';
-import { chunksFrom, deleteChunks, insertAll, insertChunks, moveChunks } from './contents.js';
+import { chunksFrom, deleteChunks, insertChunks, moveChunks } from './contents.js';
 import { type Bucket, type Database, inTransaction } from './database.js';
 import {
   type ChunkDocument,
@@ -246,8 +247,8 @@ async function insertTogether(bucket: Bucket, files: readonly NewSmallFile[]): P
   const documents = files.map(({ document }) => document);
   const chunks = files.flatMap((file) => file.chunks);
   await inTransaction(bucket, async (session) => {
-    await insertAll(bucket.files, documents, session);
-    await insertAll(bucket.chunks, chunks, session);
+    await insertAll(bucket.files, documents, { session });
+    await insertAll(bucket.chunks, chunks, { session });
   });
 }
 

@@ -100,12 +100,12 @@ export function transactionsOf(
   dialect: Dialect,
   journalTable: string | undefined,
 ): TransactionSource<Session> {
-  const isCarrying = dialect.name === 'postgres' && journalTable !== undefined;
+  const isServer = dialect.name === 'postgres';
   return {
-    ...(isCarrying && { carrier: carrierOf(db.$primary ?? db, journalTable) }),
     outside: db,
     hidesRollback: dialect.hidesRollback,
-    isServer: dialect.name === 'postgres',
+    isServer,
+    carrier: isServer && journalTable !== undefined ? carrierOf(db.$primary ?? db, journalTable) : undefined,
     executor: (session) => executorOf(dialect, session),
     attempt: (act) => dialect.outside(act),
     isRefusal,

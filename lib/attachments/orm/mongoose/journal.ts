@@ -1,6 +1,7 @@
 import type { Connection, mongo } from 'mongoose';
+import { insertAll } from '../../../internal/insert-all.js';
 import type { Decisions, Intent, IntentJournal } from '../../journal/journal.js';
-import { insertNotes, type Note, Notes } from './notes.js';
+import { type Note, Notes } from './notes.js';
 import { isDuplicateKey, type MongoTransaction } from './transaction.js';
 
 /**
@@ -30,7 +31,7 @@ export class MongoJournal implements IntentJournal<MongoTransaction> {
 
   async announce(intents: readonly Intent[]): Promise<void> {
     const notes = await this.#notes.open();
-    await insertNotes(notes, intents.map(noteOf));
+    await insertAll(notes, intents.map(noteOf), {});
     for (const intent of intents) this.#announced.add(intent);
   }
 

@@ -45,17 +45,6 @@ export class Notes {
 /** Notes must outlive the server that took them, and are read as they are. */
 const DURABLE = { writeConcern: { w: 'majority' }, readPreference: 'primary' } as const;
 
-/** A bulk of one costs more than the one. */
-export async function insertNotes(
-  collection: mongo.Collection<Note>,
-  notes: readonly Note[],
-  options: mongo.InsertOneOptions = {},
-): Promise<void> {
-  const [only] = notes;
-  if (only && notes.length === 1) await collection.insertOne(only, options);
-  else await collection.insertMany(notes, options);
-}
-
 export async function openDatabase(connection: Connection): Promise<mongo.Db> {
   const { db } = connection.db ? connection : await connection.asPromise();
   if (!db) throw new Error('mongoose has no connection to a database');

@@ -1,7 +1,8 @@
 import type { ClientSession, mongo } from 'mongoose';
 import { DepotError } from '../../../errors.js';
+import { insertAll } from '../../../internal/insert-all.js';
 import type { Intent } from '../../journal/journal.js';
-import { insertNotes, type Note } from './notes.js';
+import type { Note } from './notes.js';
 
 /** https://www.mongodb.com/docs/manual/reference/error-codes/ */
 const DUPLICATE_KEY = 11000;
@@ -50,7 +51,7 @@ export class MongoTransaction {
     const notes = [...this.#marks, ...this.#deletions.values()];
     if (!this.#collection || notes.length === 0) return;
     try {
-      await insertNotes(this.#collection, notes, { session: this.session });
+      await insertAll(this.#collection, notes, { session: this.session });
     } catch (error) {
       throw isDuplicateKey(error) ? conflict(error) : error;
     }
