@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -6,6 +6,7 @@ import { describe, expect, test } from '@jest/globals';
 import { FilterRun, filterSource } from '../../lib/attachments/filter-run.js';
 import type { AttachmentFilter, FilterContext } from '../../lib/attachments/filters.js';
 import { MemoryStorage } from '../../lib/storages/memory.js';
+import { removeFolder } from '../support/folders.js';
 
 /** Where content is that was read once: nobody should look. */
 const NOWHERE = {
@@ -169,6 +170,6 @@ describe('the content that filters see', () => {
       expect(await source.localPath()).toBe(path);
       expect((await source.buffer()).toString()).toBe('on disk');
     }
-    await rm(folder, { recursive: true });
+    await removeFolder(folder);
   });
 });

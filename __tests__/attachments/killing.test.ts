@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -6,6 +6,7 @@ import { createClient } from '@libsql/client';
 import pg from 'pg';
 import { type KilledRow, killAtRandom, SHARED_ROWS } from '../support/attachments/killing.js';
 import { libsqlExecutor, postgresExecutor, readIntents } from '../support/attachments/sql-executors.js';
+import { removeFolder } from '../support/folders.js';
 import { describeWith, sqliteDriver, startPostgresServer } from '../support/servers/index.js';
 
 const TIMEOUT = 3_600_000;
@@ -19,7 +20,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   for (const close of closings.splice(0)) await close();
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 });
 
 const INSERT = `INSERT INTO documents (name) VALUES ${SHARED_ROWS.map((name) => `('${name}')`).join(', ')}`;

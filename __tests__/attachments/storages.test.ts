@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -11,6 +11,7 @@ import { MemoryJournal, type MemoryTransaction } from '../../lib/attachments/jou
 import type { FileStorage } from '../../lib/contract/storage.js';
 import { DepotManager } from '../../lib/depot/manager.js';
 import { LocalStorage } from '../../lib/storages/local.js';
+import { removeFolder } from '../support/folders.js';
 import { openGridFS, startMongoDatabase } from '../support/gridfs.js';
 import { TestBucket } from '../support/s3.js';
 import { describeWith, startS3Server } from '../support/servers/index.js';
@@ -57,7 +58,7 @@ describe('attachments in a local storage', () => {
     const storage = new LocalStorage({ storagePath });
     await follow(storage);
     await storage.close();
-    await rm(storagePath, { recursive: true });
+    await removeFolder(storagePath);
   });
 });
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,11 +8,12 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { abandonContent, type Content, toContentSource } from '../../lib/contract/content.js';
 import { StoredFile } from '../../lib/contract/stored-file.js';
+import { removeFolder } from '../support/folders.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'filedepot-content-'));
 const path = join(folder, 'výkres č. 1.txt');
 await writeFile(path, 'some bytes');
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => removeFolder(folder));
 
 const bytes = Buffer.from('some bytes');
 const upload = { fieldname: 'file', originalname: 'up.txt', mimetype: 'text/plain', size: 10 };

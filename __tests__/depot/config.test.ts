@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -10,12 +10,13 @@ import { GridFSStorage } from '../../lib/storages/gridfs.js';
 import { LocalStorage } from '../../lib/storages/local.js';
 import { MemoryStorage } from '../../lib/storages/memory.js';
 import { S3Storage } from '../../lib/storages/s3.js';
+import { removeFolder } from '../support/folders.js';
 
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'depot config é-'));
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => removeFolder(folder));
 
 function open(options: Record<string, unknown>) {
   return planStorage(Object.entries(options)).open();

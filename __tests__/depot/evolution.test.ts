@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import express from 'express';
 import type { FileInfo } from '../../lib/contract/file-info.js';
 import { DepotManager } from '../../lib/depot/manager.js';
+import { removeFolder } from '../support/folders.js';
 import { TestGcsBucket } from '../support/gcs.js';
 import { TestBucket } from '../support/s3.js';
 import { describeWith, startGcsServer, startS3Server } from '../support/servers/index.js';
@@ -40,7 +41,7 @@ await describeWith('An application that moves', [startS3Server, startGcsServer],
     server.close();
     await depot.close();
   });
-  afterAll(() => rm(storagePath, { recursive: true, force: true }));
+  afterAll(() => removeFolder(storagePath));
 
   /** Starts the application with its storages of the time. */
   async function deploy(configure: (depot: DepotManager) => void): Promise<void> {
@@ -128,7 +129,7 @@ await describeWith('An application that moves', [startS3Server, startGcsServer],
   });
 
   test('the disk is gone: its name stands for what has its files now', async () => {
-    await rm(storagePath, { recursive: true });
+    await removeFolder(storagePath);
     await deploy((manager) => {
       manager.configure('archive', { backend: 'gcs', ...archive });
       manager.configure('photos', { backend: 's3', ...photos });

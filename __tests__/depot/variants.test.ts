@@ -1,10 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import express from 'express';
 import sharp from 'sharp';
 import { DepotManager, imageVariant } from '../../lib/index.js';
+import { removeFolder } from '../support/folders.js';
 import { photo } from '../support/images.js';
 import { ask, problemOf, TestServers } from '../support/serving.js';
 
@@ -26,7 +27,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await servers.close();
   await depot.close();
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 });
 
 const codeOf = async (url: string) => {

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type ExampleProcess, ExampleProject } from '../support/example-server.js';
+import { removeFolder } from '../support/folders.js';
 import { pngOf } from '../support/png.js';
 import { until } from '../support/until.js';
 
@@ -42,7 +43,7 @@ describe('The server of examples/basic', () => {
 
   afterEach(async () => {
     await server?.stop();
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   });
 
   async function start(settings: Record<string, string> = {}): Promise<void> {

@@ -1,10 +1,11 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Browser, BrowserContext, BrowserContextOptions, Page, Response } from 'playwright-core';
 import { findChromium, launchChromium } from '../support/chromium.js';
 import { type ExampleProcess, ExampleProject } from '../support/example-server.js';
+import { removeFolder } from '../support/folders.js';
 import { pngOf } from '../support/png.js';
 import { TestBucket } from '../support/s3.js';
 import { describeWith, startS3Server } from '../support/servers/index.js';
@@ -43,7 +44,7 @@ await describeWith('examples/cloud', [startS3Server], (s3) => {
 
   afterAll(async () => {
     await project?.remove();
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   });
 
   async function start(): Promise<void> {

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { findChromium, launchChromium } from '../support/chromium.js';
 import { ExampleProject } from '../support/example-server.js';
+import { removeFolder } from '../support/folders.js';
 import { pngOf } from '../support/png.js';
 import { describeWith, startMongoServer } from '../support/servers/index.js';
 import { until } from '../support/until.js';
@@ -80,7 +81,7 @@ await describeWith('examples/express-mongoose, in Chromium', [startMongoServer],
       await browser.close();
       expect(await server.stop()).toBe(0);
       await project.remove();
-      await rm(folder, { recursive: true, force: true });
+      await removeFolder(folder);
     },
     90_000,
   );

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ExampleProject } from '../support/example-server.js';
+import { removeFolder } from '../support/folders.js';
 import { pngOf } from '../support/png.js';
 import { describeWith, startMongoServer } from '../support/servers/index.js';
 
@@ -19,7 +20,7 @@ await describeWith('examples/express-mongoose', [startMongoServer], (mongo) => {
 
   afterAll(async () => {
     await project?.remove();
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   });
 
   function start(settings: Record<string, string> = {}) {

@@ -1,10 +1,11 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { findChromium, launchChromium } from '../support/chromium.js';
 import { type ExampleProcess, ExampleProject } from '../support/example-server.js';
+import { removeFolder } from '../support/folders.js';
 import { pngOf } from '../support/png.js';
 import { until } from '../support/until.js';
 
@@ -69,7 +70,7 @@ describeInChromium('The page of the catalogue, with TypeORM, in Chromium', () =>
   afterEach(async () => {
     await context?.close();
     await server?.stop();
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   });
 
   async function open(

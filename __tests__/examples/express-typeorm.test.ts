@@ -1,8 +1,9 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type ExampleProcess, ExampleProject } from '../support/example-server.js';
+import { removeFolder } from '../support/folders.js';
 import { photo as detailed } from '../support/images.js';
 import { pngOf } from '../support/png.js';
 import { until } from '../support/until.js';
@@ -39,7 +40,7 @@ describe('examples/express-typeorm, its server', () => {
 
   afterEach(async () => {
     await server?.stop();
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   });
 
   async function start(settings: Record<string, string> = {}): Promise<void> {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -15,6 +15,7 @@ import { withImageSize } from '../../lib/images/image-size.js';
 import { SharpProcessor } from '../../lib/images/sharp-processor.js';
 import { withThumbnail } from '../../lib/images/thumbnail.js';
 import { uploadedImageWithThumb } from '../../lib/images/uploaded-image.js';
+import { removeFolder } from '../support/folders.js';
 import { halves, hostileFiles } from '../support/images.js';
 import { until } from '../support/until.js';
 
@@ -128,7 +129,7 @@ describe('a large image', () => {
       const path = expect.stringMatching(backend === 'local' ? `/${saved?.id}/file$` : /filedepot-image-/);
       expect(inputs).toEqual([{ path }]);
     } finally {
-      await rm(folder, { recursive: true });
+      await removeFolder(folder);
     }
   });
 });

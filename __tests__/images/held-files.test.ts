@@ -1,8 +1,9 @@
-import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { newHeldPath } from '../../lib/images/held-files.js';
+import { removeFolder } from '../support/folders.js';
 import { until } from '../support/until.js';
 
 test('what crashes have left is removed when it is more than a day old', async () => {
@@ -18,6 +19,6 @@ test('what crashes have left is removed when it is more than a day old', async (
     await until(async () => (await readdir(folder)).length < 3, 'the old file to go');
     expect((await readdir(folder)).sort()).toEqual(['filedepot-image-2-b', 'of-others']);
   } finally {
-    await rm(folder, { recursive: true });
+    await removeFolder(folder);
   }
 });

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -12,6 +12,7 @@ import type { IncomingContent } from '../../lib/attachments/field.js';
 import { type Content, toContentSource } from '../../lib/contract/content.js';
 import { withImageSize } from '../../lib/images/image-size.js';
 import { MemoryStorage } from '../../lib/storages/memory.js';
+import { removeFolder } from '../support/folders.js';
 import { animation, BLUE, distanceAt, halves, hostileFiles, photo, RED } from '../support/images.js';
 import { until } from '../support/until.js';
 
@@ -28,7 +29,7 @@ beforeAll(async () => {
   large = await halves(400, 300).jpeg().toBuffer();
   heavy = await photo(200, 200).resize(800, 800).png({ compressionLevel: 0 }).toBuffer();
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => removeFolder(folder));
 
 async function bytesOf({ content }: IncomingContent): Promise<Buffer> {
   return buffer(toContentSource(content).open());

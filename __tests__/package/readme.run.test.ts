@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Sequelize } from 'sequelize';
 import type { DepotManager } from '../../lib/depot/manager.js';
 import { runAllBlocks } from '../support/code-module.js';
+import { removeFolder } from '../support/folders.js';
 import { pngOf } from '../support/png.js';
 import { describeWith, startPostgresServer } from '../support/servers/index.js';
 
@@ -51,7 +52,7 @@ await describeWith(
       program?.server.close();
       await program?.depot.close();
       await program?.sequelize.close();
-      await rm(folder, { recursive: true });
+      await removeFolder(folder);
     });
 
     /** Sends a form with a photo. */

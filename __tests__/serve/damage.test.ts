@@ -1,4 +1,4 @@
-import { mkdtemp, rm, unlink } from 'node:fs/promises';
+import { mkdtemp, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
@@ -10,6 +10,7 @@ import { serveFiles } from '../../lib/serve/router.js';
 import { LocalStorage } from '../../lib/storages/local.js';
 import { MemoryStorage } from '../../lib/storages/memory.js';
 import { faultyStorage } from '../../lib/testing/faulty-storage.js';
+import { removeFolder } from '../support/folders.js';
 import { ask, directoryOf, problemOf, TestServers } from '../support/serving.js';
 
 const servers = new TestServers();
@@ -26,7 +27,7 @@ afterEach(() => {
 afterAll(async () => {
   await servers.close();
   await storage.close();
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 });
 
 /** A file without some of its parts. */

@@ -7,6 +7,7 @@ import express from 'express';
 import { serveFiles } from '../../lib/serve/router.js';
 import { LocalStorage } from '../../lib/storages/local.js';
 import { openDescriptors } from '../support/descriptors.js';
+import { removeFolder } from '../support/folders.js';
 import { RawClient } from '../support/raw-client.js';
 import { type AskOptions, ask, directoryOf, problemOf, TestServers } from '../support/serving.js';
 import { until } from '../support/until.js';
@@ -29,7 +30,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await servers.close();
-  await rm(storagePath, { recursive: true });
+  await removeFolder(storagePath);
 });
 
 /** How many files of the storage this process has open. */

@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { DepotManager } from '../../lib/depot/manager.js';
 import { ROOT } from '../support/consumer-project.js';
 import { findExecutable } from '../support/executables.js';
+import { removeFolder } from '../support/folders.js';
 import { freePort } from '../support/servers/free-port.js';
 import { ask, TestServers } from '../support/serving.js';
 import { until } from '../support/until.js';
@@ -68,7 +69,7 @@ const nginx = findNginx();
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     await servers.close();
     await depot.close();
-    await rm(folder, { recursive: true });
+    await removeFolder(folder);
   });
 
   const get = (headers: Record<string, string> = {}) =>

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import type { DepotErrorCode } from '../../lib/errors.js';
 import type { GCSStorage, GCSStorageOptions } from '../../lib/storages/gcs.js';
 import { FaultProxy } from '../support/fault-proxy.js';
+import { removeFolder } from '../support/folders.js';
 import { TestGcsBucket } from '../support/gcs.js';
 import { describeWith, startGcsServer } from '../support/servers/index.js';
 import { StrictGcs } from '../support/strict-gcs.js';
@@ -126,7 +127,7 @@ await describeWith('Google Cloud Storage and its faults', [startGcsServer], (ser
       strict.token = undefined;
       tokens.closeAllConnections();
       tokens.close();
-      await rm(folder, { recursive: true });
+      await removeFolder(folder);
     });
 
     function login(): GCSStorage {

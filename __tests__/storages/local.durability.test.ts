@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { removeFolder } from '../support/folders.js';
 
 /** Something that a power cut undoes unless it is synced: bytes of a file, or a name in a folder. */
 interface Change {
@@ -82,8 +83,8 @@ beforeEach(() => {
   tooEarly = [];
 });
 
-afterEach(() => {
-  fs.rmSync(storagePath, { recursive: true, force: true });
+afterEach(async () => {
+  await removeFolder(storagePath);
 });
 
 afterAll(() => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { LocalStorage as Storage } from '../../lib/storages/local.js';
+import { removeFolder } from '../support/folders.js';
 
 type Call = 'fsync' | 'rename' | 'mkdir' | 'open' | 'write' | 'close';
 type Callback = (error: Error) => void;
@@ -36,9 +37,9 @@ beforeEach(() => {
   storagePath = fs.mkdtempSync(join(tmpdir(), 'filedepot-failing-'));
 });
 
-afterEach(() => {
+afterEach(async () => {
   fault = undefined;
-  fs.rmSync(storagePath, { recursive: true, force: true });
+  await removeFolder(storagePath);
 });
 
 afterAll(() => {

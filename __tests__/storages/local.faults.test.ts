@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { FOREIGN_OWNER_PATIENCE, isAbandoned, ownerName } from '../../lib/internal/owner.js';
 import { replacementFolderName } from '../../lib/storages/local/layout.js';
 import { LocalStorage } from '../../lib/storages/local.js';
+import { removeFolder } from '../support/folders.js';
 
 let storagePath: string;
 
@@ -15,8 +16,8 @@ beforeEach(() => {
   storagePath = fs.mkdtempSync(join(tmpdir(), 'filedepot-faults-'));
 });
 
-afterEach(() => {
-  fs.rmSync(storagePath, { recursive: true, force: true });
+afterEach(async () => {
+  await removeFolder(storagePath);
 });
 
 /** An owner whose process is no more. */

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, expect, test } from '@jest/globals';
 import { LocalStorage } from '../../lib/storages/local.js';
+import { removeFolder } from '../support/folders.js';
 import { describeWith, pythonWithDepot } from '../support/servers/index.js';
 
 const NAME = 'žluť "1" 100%.txt';
@@ -43,7 +44,7 @@ await describeWith('Local storage, shared with Python', [async () => pythonWithD
   afterAll(async () => {
     const storage = await opening;
     await storage.close();
-    await rm(storage.storagePath, { recursive: true });
+    await removeFolder(storage.storagePath);
   });
 
   async function inPython(act: object) {

@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { LocalStorage as Storage } from '../../lib/storages/local.js';
+import { removeFolder } from '../support/folders.js';
 
 /** Calls that change something on the disk; `rm` makes them too. */
 const CALLS = ['mkdir', 'open', 'write', 'writev', 'fsync', 'rename', 'unlink', 'rmdir'];
@@ -50,9 +51,9 @@ beforeEach(() => {
   folder = fs.mkdtempSync(join(tmpdir(), 'filedepot-killed-'));
 });
 
-afterEach(() => {
+afterEach(async () => {
   callsLeft = Number.POSITIVE_INFINITY;
-  fs.rmSync(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 });
 
 afterAll(() => {

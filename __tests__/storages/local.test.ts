@@ -1,8 +1,9 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, sep } from 'node:path';
 import { afterAll } from '@jest/globals';
 import { LocalStorage } from '../../lib/storages/local.js';
+import { removeFolder } from '../support/folders.js';
 import { runConformance } from '../support/run-conformance.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'filedepot-local-'));
@@ -13,7 +14,7 @@ const storages = (['fsync', 'rename'] as const).map((durability) => ({
   storage: new LocalStorage({ storagePath: join(folder, durability), durability }),
 }));
 
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => removeFolder(folder));
 
 /** What is staged: `<owner>/<folder>` and below. */
 async function stagedIn(storage: LocalStorage): Promise<string[]> {

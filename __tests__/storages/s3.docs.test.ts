@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,6 +11,7 @@ import type { DepotManager } from '../../lib/depot/manager.js';
 import { findChromium, launchChromium } from '../support/chromium.js';
 import { runBlockWith } from '../support/code-module.js';
 import { ROOT } from '../support/consumer-project.js';
+import { removeFolder } from '../support/folders.js';
 import { pngOf } from '../support/png.js';
 import { TestBucket } from '../support/s3.js';
 import { describeWith, startS3Server } from '../support/servers/index.js';
@@ -60,7 +61,7 @@ await describeWith('the code of docs/s3.md', [startS3Server], (s3) => {
     program?.server.close();
     await program?.depot.close();
     bucket.client.destroy();
-    await rm(folder, { recursive: true });
+    await removeFolder(folder);
   });
 
   test('what was not uploaded cannot be adopted', async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { removeFolder } from '../support/folders.js';
 import { until } from '../support/until.js';
 
 const INSTALL = resolve(import.meta.dirname, '../support/servers/install.js');
@@ -21,7 +22,7 @@ beforeEach(async () => {
   await mkdir(commands);
 });
 
-afterEach(() => rm(folder, { recursive: true, force: true }));
+afterEach(() => removeFolder(folder));
 
 /** Installs the S3 server, with only our commands on PATH. */
 function start() {

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { MongoClient } from 'mongodb';
 import { Client } from 'pg';
 import { FaultProxy } from '../support/fault-proxy.js';
+import { removeFolder } from '../support/folders.js';
 import { isRunning } from '../support/process.js';
 import {
   describeWith,
@@ -218,7 +219,7 @@ describe('a server that does not start', () => {
 
   afterAll(async () => {
     process.env.PATH = PATH;
-    await rm(folder, { recursive: true });
+    await removeFolder(folder);
   });
 
   test('says what its log says', async () => {

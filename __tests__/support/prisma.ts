@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { access, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ROOT } from './consumer-project.js';
+import { removeFolder } from './folders.js';
 import { programFor } from './servers/missing-program.js';
 
 const run = promisify(execFile);
@@ -50,7 +51,7 @@ async function generate(program: string, schema: string, folder: string): Promis
       if (!(await exists(folder))) throw error;
     });
   } finally {
-    await rm(partial, { recursive: true, force: true });
+    await removeFolder(partial);
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import type { FileStorage } from '../../lib/contract/storage.js';
 import type { StorageDirectory } from '../../lib/contract/storage-directory.js';
 import { DepotError } from '../../lib/errors.js';
 import { LocalStorage } from '../../lib/storages/local.js';
+import { removeFolder } from './folders.js';
 import { FORM_TYPE, formBody, type Part } from './multipart.js';
 import { type RawAnswer, requestHead, UploadClient } from './upload-client.js';
 
@@ -56,7 +57,7 @@ export class TemporaryStorage {
 
   async remove(): Promise<void> {
     await this.storage.close();
-    await rm(this.folder, { recursive: true, force: true });
+    await removeFolder(this.folder);
   }
 }
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
@@ -7,13 +7,14 @@ import type { FileStorage } from '../../lib/contract/storage.js';
 import { LocalStorage } from '../../lib/storages/local.js';
 import { MemoryStorage } from '../../lib/storages/memory.js';
 import { type Fault, type FaultPoint, faultyStorage } from '../../lib/testing/index.js';
+import { removeFolder } from '../support/folders.js';
 import { runConformance } from '../support/run-conformance.js';
 
 const content = Buffer.from('0123456789'.repeat(200_000));
 const reason = new Error('waited long enough');
 
 const folder = await mkdtemp(join(tmpdir(), 'filedepot-faulty-'));
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => removeFolder(folder));
 const local = new LocalStorage({ storagePath: folder, durability: 'rename' });
 
 /** A storage with one file in it, and with faults. */

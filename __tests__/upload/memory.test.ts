@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { removeFolder } from '../support/folders.js';
 import { BOUNDARY, FORM_TYPE } from '../support/multipart.js';
 
 const CHILD = join(import.meta.dirname, '../support/children/receive-files.js');
@@ -27,7 +28,7 @@ beforeAll(async () => {
 afterAll(async () => {
   child.kill();
   await once(child, 'exit');
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 });
 
 function begin(method: string, headers: Record<string, string> = {}): ClientRequest {

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { FileJournal } from '../../../lib/attachments/journal/file-journal.js';
 import { ownerName } from '../../../lib/internal/owner.js';
 import { idsOf, intent, standingIds } from '../../support/attachments/sample-intents.js';
+import { removeFolder } from '../../support/folders.js';
 
 let root: string;
 let folder: string;
@@ -17,7 +18,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await journal.close();
-  await rm(root, { recursive: true });
+  await removeFolder(root);
 });
 
 const logs = async () => (await readdir(folder)).map((name) => join(folder, name));

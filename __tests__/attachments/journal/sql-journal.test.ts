@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -6,6 +6,7 @@ import { Pool, type PoolClient } from 'pg';
 import { type SqlExecutor, SqlJournal } from '../../../lib/attachments/journal/sql-journal.js';
 import { idsOf, intent, standingIds } from '../../support/attachments/sample-intents.js';
 import { libsql } from '../../support/attachments/typeorm.js';
+import { removeFolder } from '../../support/folders.js';
 import { describeWith, startPostgresServer } from '../../support/servers/index.js';
 
 /** A database, and how a transaction of its is run. */
@@ -48,7 +49,7 @@ async function openSqlite(): Promise<TestDatabase> {
     },
     close: async () => {
       database.close();
-      await rm(folder, { recursive: true });
+      await removeFolder(folder);
     },
   };
 }

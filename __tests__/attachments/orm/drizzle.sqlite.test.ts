@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -16,6 +16,7 @@ import {
 } from '../../../lib/attachments/orm/drizzle.js';
 import { DepotManager } from '../../../lib/depot/manager.js';
 import { MemoryStorage } from '../../../lib/storages/memory.js';
+import { removeFolder } from '../../support/folders.js';
 
 const folders = sqliteTable('folders', {
   id: integer('id').primaryKey(),
@@ -59,7 +60,7 @@ async function open() {
   const close = async () => {
     await db.$attachments.close();
     client.close();
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   };
   const files = async () => {
     const ids: string[] = [];

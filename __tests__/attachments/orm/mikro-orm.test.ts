@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -25,6 +25,7 @@ import { MemoryStorage } from '../../../lib/storages/memory.js';
 import type { MikroOrmTarget } from '../../support/attachments/mikro-orm.js';
 import { postgresDatabase, sqliteFile } from '../../support/attachments/mikro-orm-targets.js';
 import { runFirstBlock } from '../../support/code-module.js';
+import { removeFolder } from '../../support/folders.js';
 import { pngOf } from '../../support/png.js';
 import { describeWith, startPostgresServer } from '../../support/servers/index.js';
 
@@ -580,7 +581,7 @@ await describeWith('MikroORM', [startPostgresServer], (server) => {
       await example.revise(id, 'changed');
       expect(await example.show(id)).toMatchObject({ thumb: undefined });
       await example.orm.close(true);
-      await rm(folder, { recursive: true });
+      await removeFolder(folder);
     });
   });
 });

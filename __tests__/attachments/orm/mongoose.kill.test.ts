@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -11,6 +11,7 @@ import mongoose, { type Connection, Schema } from 'mongoose';
 import { type MongooseAttachments, useAttachments } from '../../../lib/attachments/orm/mongoose.js';
 import { DepotManager } from '../../../lib/depot/manager.js';
 import { LocalStorage } from '../../../lib/storages/local.js';
+import { removeFolder } from '../../support/folders.js';
 import { describeWith, startMongoServer } from '../../support/servers/index.js';
 
 /** More of them: `DEPOT_TEST_KILLS=300`. */
@@ -65,7 +66,7 @@ await describeWith('mongoose, killed', [startMongoServer], (server) => {
     await attachments.close();
     await connection.dropDatabase();
     await connection.close();
-    await rm(storagePath, { recursive: true, force: true });
+    await removeFolder(storagePath);
   });
 
   const schema = () => Schema.create({ name: String, photo: attachments.attachment() });

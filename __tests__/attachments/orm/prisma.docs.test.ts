@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
@@ -9,6 +9,7 @@ import { type DocumentExample, proveExample } from '../../support/attachments/do
 import { readCodeBlocks } from '../../support/code-blocks.js';
 import { runFirstBlock } from '../../support/code-module.js';
 import { ROOT } from '../../support/consumer-project.js';
+import { removeFolder } from '../../support/folders.js';
 import { generateClient, prismaProgram } from '../../support/prisma.js';
 import { describeWith, startPostgresServer } from '../../support/servers/index.js';
 
@@ -64,7 +65,7 @@ await describeWith('the page of Prisma', [prismaProgram, startPostgresServer], (
       const { stdout } = await compiling.catch((failure: { stdout: string }) => failure);
       expect(stdout.split(/\n(?=\S)/).filter((complaint) => /block\d\.ts/.test(complaint))).toEqual([]);
     } finally {
-      await rm(folder, { recursive: true });
+      await removeFolder(folder);
     }
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -8,6 +8,7 @@ import { attachments, type ModelDeclarations } from '../../../lib/attachments/or
 import { DepotManager } from '../../../lib/depot/manager.js';
 import { MemoryStorage } from '../../../lib/storages/memory.js';
 import { SQLITE_TABLES, sqliteClient } from '../../support/attachments/prisma-client.js';
+import { removeFolder } from '../../support/folders.js';
 import { prismaProgram } from '../../support/prisma.js';
 import { describeWith } from '../../support/servers/index.js';
 
@@ -67,7 +68,7 @@ async function open() {
   const close = async () => {
     await plain.$disconnect();
     raw.close();
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   };
   const files = async () => {
     const paths: string[] = [];

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -16,6 +16,7 @@ import { ownerName } from '../../../lib/internal/owner.js';
 import { MemoryStorage } from '../../../lib/storages/memory.js';
 import { postgresDatabase, sqliteFile } from '../../support/attachments/sequelize-targets.js';
 import { runFirstBlock } from '../../support/code-module.js';
+import { removeFolder } from '../../support/folders.js';
 import { pngOf } from '../../support/png.js';
 import { describeWith, sqliteDriver, startPostgresServer } from '../../support/servers/index.js';
 
@@ -448,7 +449,7 @@ await describeWith('Sequelize', [startPostgresServer], (server) => {
       await example.revise(id, 'changed');
       expect(await example.show(id)).toMatchObject({ thumb: undefined });
       await example.sequelize.close();
-      await rm(folder, { recursive: true });
+      await removeFolder(folder);
     });
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -28,6 +28,7 @@ import {
 import { DepotManager } from '../../../lib/depot/manager.js';
 import { MemoryStorage } from '../../../lib/storages/memory.js';
 import { libsql } from '../../support/attachments/typeorm.js';
+import { removeFolder } from '../../support/folders.js';
 import { describeWith, startPostgresServer } from '../../support/servers/index.js';
 
 class Document {
@@ -112,7 +113,7 @@ afterEach(async () => {
     await attachments.close();
     await dataSource.destroy();
   }
-  await rm(root, { recursive: true });
+  await removeFolder(root);
 });
 
 function inMemory(...entities: EntityTarget<object>[]): DataSourceOptions {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -12,6 +12,7 @@ import {
 import { DepotManager } from '../../../lib/depot/manager.js';
 import { MemoryStorage } from '../../../lib/storages/memory.js';
 import { libsql } from '../../support/attachments/typeorm.js';
+import { removeFolder } from '../../support/folders.js';
 
 type Row = Record<string, unknown>;
 
@@ -47,7 +48,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await attachments.close();
   await dataSource.destroy();
-  await rm(root, { recursive: true });
+  await removeFolder(root);
 });
 
 async function count(): Promise<number> {

@@ -1,7 +1,8 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
+import { removeFolder } from '../folders.js';
 import { pngOf } from '../png.js';
 
 /** What the example in the page of an ORM exports. */
@@ -37,6 +38,6 @@ export async function proveExample(
     expect(await filesIn()).toEqual([]);
   } finally {
     await example.close();
-    await rm(folder, { recursive: true });
+    await removeFolder(folder);
   }
 }

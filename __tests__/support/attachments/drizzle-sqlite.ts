@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Client, createClient } from '@libsql/client';
@@ -14,6 +14,7 @@ import {
   withAttachments,
 } from '../../../lib/attachments/orm/drizzle.js';
 import type { DocumentFields, HarnessDatabase, ProcessOptions } from '../../../lib/testing/index.js';
+import { removeFolder } from '../folders.js';
 import { type Database, DrizzleHarness, sharedOptions, type Tables } from './drizzle-orm.js';
 import { makeMortal } from './mortal-libsql.js';
 import { libsqlExecutor, readIntents } from './sql-executors.js';
@@ -89,7 +90,7 @@ export class DrizzleSqlite implements HarnessDatabase {
 
   async close(): Promise<void> {
     this.#client.close();
-    await rm(this.#folder, { recursive: true, force: true });
+    await removeFolder(this.#folder);
   }
 
   #connect(): Client {

@@ -1,10 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MikroORM } from '@mikro-orm/core';
 import { MikroORM as LibSqlOrm } from '@mikro-orm/libsql';
 import { MikroORM as PostgresOrm } from '@mikro-orm/postgresql';
+import { removeFolder } from '../folders.js';
 import type { PostgresServer } from '../servers/index.js';
 import type { MikroOrmTarget } from './mikro-orm.js';
 
@@ -18,7 +19,7 @@ export async function sqliteFile(): Promise<MikroOrmTarget> {
       return orm as unknown as MikroORM;
     },
     cut: rollBackAndClose,
-    remove: () => rm(folder, { recursive: true, force: true }),
+    remove: () => removeFolder(folder),
   };
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Client, createClient } from '@libsql/client';
@@ -7,6 +7,7 @@ import { SqlJournal } from '../../../lib/attachments/journal/sql-journal.js';
 import { executorOf } from '../../../lib/attachments/orm/prisma/dialect.js';
 import { attachments } from '../../../lib/attachments/orm/prisma.js';
 import type { HarnessDatabase, ProcessOptions } from '../../../lib/testing/index.js';
+import { removeFolder } from '../folders.js';
 import { makeMortal } from './mortal-libsql.js';
 import { SQLITE_TABLES, sqliteClient } from './prisma-client.js';
 import { type ExtendedClient, PrismaHarness } from './prisma-orm.js';
@@ -65,7 +66,7 @@ export class PrismaSqlite implements HarnessDatabase {
 
   async close(): Promise<void> {
     this.#client.close();
-    await rm(this.#folder, { recursive: true, force: true });
+    await removeFolder(this.#folder);
   }
 
   get #url(): string {

@@ -1,9 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Sequelize } from 'sequelize';
+import { removeFolder } from '../folders.js';
 import type { PostgresServer } from '../servers/index.js';
 import type { SequelizeTarget } from './sequelize-orm.js';
 
@@ -16,7 +17,7 @@ export async function sqliteFile(dialectModule: object): Promise<SequelizeTarget
       retry: { max: 200, match: [/SQLITE_BUSY/], backoffBase: 10, backoffExponent: 1 },
     },
     cut: closeFiles,
-    remove: () => rm(folder, { recursive: true, force: true }),
+    remove: () => removeFolder(folder),
   };
 }
 

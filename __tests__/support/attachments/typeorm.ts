@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,6 +24,7 @@ import type {
   HarnessDatabase,
   ProcessOptions,
 } from '../../../lib/testing/index.js';
+import { removeFolder } from '../folders.js';
 
 type NewRow = DocumentValues & { readonly name: string };
 
@@ -95,9 +96,7 @@ export class TypeOrmDatabase implements HarnessDatabase {
       timeout: SQLITE_PATIENCE,
       enableWAL: true,
     } as const;
-    return new TypeOrmDatabase(options, 'sqlite', join(folder, 'depot-intents'), () =>
-      rm(folder, { recursive: true, force: true }),
-    );
+    return new TypeOrmDatabase(options, 'sqlite', join(folder, 'depot-intents'), () => removeFolder(folder));
   }
 
   /** An empty schema in PostgreSQL, which the cases of a run have one after the other. */

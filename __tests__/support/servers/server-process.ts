@@ -1,9 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { removeFolder } from '../folders.js';
 import { freePort } from './free-port.js';
 import { programFor } from './missing-program.js';
 import type { ProgramName } from './programs.js';
@@ -74,7 +75,7 @@ export class ServerProcess {
   /** Ends it at once and removes its folder. */
   async stop(): Promise<void> {
     await this.#end('SIGKILL');
-    await rm(this.folder, { recursive: true, force: true });
+    await removeFolder(this.folder);
   }
 
   /** Ends it in good order and starts it again: same port, same data. */
