@@ -1,4 +1,5 @@
 import { PassThrough, Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, jest, test } from '@jest/globals';
 import type { Capabilities } from '../../lib/contract/capabilities.js';
 import {
@@ -45,6 +46,7 @@ class NotedStorage extends FileStorage {
       // Not async: what it throws, it throws at once.
       write: () => Promise.resolve(this.#note('write')),
       finish: async () => this.#note('finish'),
+      prepare: async () => this.#note('prepare'),
       commit: keep('commit'),
       replace: keep('replace'),
       discard: async () => this.#note('discard'),
@@ -85,13 +87,13 @@ describe('what is asked of a backend', () => {
   test('to create', async () => {
     const storage = new NotedStorage();
     await storage.create('content');
-    expect(storage.calls).toEqual(['openStaging', 'write', 'finish', 'commit']);
+    expect(storage.calls).toEqual(['openStaging', 'write', 'finish', 'prepare', 'commit']);
   });
 
   test('to create an empty file: no write', async () => {
     const storage = new NotedStorage();
     await storage.create('');
-    expect(storage.calls).toEqual(['openStaging', 'finish', 'commit']);
+    expect(storage.calls).toEqual(['openStaging', 'finish', 'prepare', 'commit']);
   });
 
   test('to replace: the old file is looked up before and after the upload', async () => {
@@ -105,6 +107,18 @@ describe('what is asked of a backend', () => {
       'readDetails',
       'replace',
     ]);
+  });
+
+  test('to create later: to prepare at once', async () => {
+    const storage = new NotedStorage();
+    const staged = await storage.stage('content');
+    let allow = () => {};
+    const committing = staged.commit({}, new Promise<void>((resolve) => (allow = resolve)));
+    await nextTurn();
+    expect(storage.calls).toEqual(['openStaging', 'write', 'finish', 'prepare']);
+    allow();
+    await committing;
+    expect(storage.calls.at(-1)).toBe('commit');
   });
 
   test('to discard: nothing but that', async () => {
@@ -131,6 +145,18 @@ describe('a failure', () => {
     expect(storage.calls.at(-1)).toBe('discard');
     expect(storage.kept).toEqual([]);
     expect(content.destroyed).toBe(true);
+  });
+
+  test('of prepare, or of what commit waits for, discards when both have ended', async () => {
+    for (const failing of [{ prepare: broken }, {}]) {
+      const storage = new NotedStorage();
+      storage.failing = failing;
+      const staged = await storage.stage('content');
+      const after = nextTurn().then(() => storage.calls.push('after' as never));
+      const refused = failing.prepare ? after : after.then(() => Promise.reject(broken));
+      await expect(staged.commit({}, refused)).rejects.toBe(broken);
+      expect(storage.calls.slice(-3)).toEqual(['prepare', 'after', 'discard']);
+    }
   });
 
   test.each(['commit', 'replace'] as const)('of %s discards, once', async (call) => {

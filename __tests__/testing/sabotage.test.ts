@@ -203,6 +203,10 @@ const MUTATIONS: Record<string, new () => MemoryStorage> = {
         throw error;
       }),
   })),
+  'commits where it should only prepare': staging((area) => ({
+    prepare: (details) => area.commit(details),
+    commit: async () => {},
+  })),
   'commits nothing': staging(() => ({ commit: async () => {} })),
   'replaces nothing': staging(() => ({ replace: async () => {} })),
   'makes a file where it should replace one': staging((area) => ({

@@ -113,7 +113,7 @@ export class Saving {
     return closedOnFailure(content, () => this.#announceAndCreate(content, storageName, how));
   }
 
-  /** Announces, while the content is uploaded; no reader sees the file before it is announced. */
+  /** Announces while the content is stored; no reader sees the file before it is announced. */
   async #announceAndCreate(
     content: Content,
     storageName: string | undefined,
@@ -125,25 +125,24 @@ export class Saving {
     const path = `${depot}/${id}`;
     const intent = this.#newIntent(path);
     const expected = () => ({ ...how.options(), id });
-    const staged = await this.#stage(storage, content, { ...how.staging, expected }, intent);
-    this.#visible.add(intent);
-    await staged.commit(expected());
-    return { depot, path, details: detailsOf(staged) };
+    const announced = this.#announce(intent);
+    // The content may be long in coming, and hears of a failure then.
+    announced.catch(() => {});
+    try {
+      const staged = await storage.stage(content, { ...how.staging, expected, signal: this.#signal });
+      await staged.commit(expected(), announced);
+      return { depot, path, details: detailsOf(staged) };
+    } catch (error) {
+      await Promise.allSettled([announced]);
+      throw error;
+    }
   }
 
-  async #stage(
-    storage: FileStorage,
-    content: Content,
-    options: StageOptions,
-    intent: Intent,
-  ): Promise<StagedFile> {
-    const signal = this.#signal;
-    const staging = storage.stage(content, { ...options, signal });
-    const [staged, announced] = await Promise.allSettled([staging, this.#desk.announce(intent)]);
-    if (staged.status === 'rejected') throw staged.reason;
-    if (announced.status === 'fulfilled' && !signal.aborted) return staged.value;
-    await staged.value.discard();
-    throw announced.status === 'rejected' ? announced.reason : signal.reason;
+  /** After that, the file may be there. */
+  async #announce(intent: Intent): Promise<void> {
+    await this.#desk.announce(intent);
+    this.#visible.add(intent);
+    this.#signal.throwIfAborted();
   }
 
   /** Takes over a file where it is, unless the field stores something else in its place. */
@@ -151,8 +150,7 @@ export class Saving {
     const { storageName: depot, id } = parseFilePath(info.path);
     const intent = this.#newIntent(info.path);
     const file = await this.#desk.depot.get(depot).get(id);
-    await this.#desk.announce(intent);
-    this.#visible.add(intent);
+    await this.#announce(intent);
     const processed = await this.#process(toCopy(file, options));
     if (processed.content !== file) return this.#createInstead(intent, processed);
     const detectedType = await detectContentType(

@@ -33,7 +33,7 @@ export type WrittenDetails = Omit<FileDetails, 'etag' | 'publicUrl'>;
 
 /** How a storage ends what it has staged; each is called at most once. */
 export interface StagingEnd {
-  commit(options: CommitOptions): Promise<WrittenDetails>;
+  commit(options: CommitOptions, after?: Promise<unknown>): Promise<WrittenDetails>;
   replace(id: string, options: FileOptions): Promise<WrittenDetails>;
   discard(): Promise<void>;
 }
@@ -64,11 +64,12 @@ export class StagedFile implements ContentFacts {
 
   /**
    * Makes this a new file, and resolves to its id when it is durable. A failure discards what was staged.
-   * @throws DepotError `FILE_EXISTS`, `INVALID_FILE_ID`, `INVALID_METADATA`, `STORAGE_FULL`, `STORAGE_FAILED`;
+   * @param after what must have succeeded before anybody can see the file; meanwhile the storage does what it can of the rest
+   * @throws what `after` fails with; DepotError `FILE_EXISTS`, `INVALID_FILE_ID`, `INVALID_METADATA`, `STORAGE_FULL`, `STORAGE_FAILED`;
    *   `CONFLICT` if it was committed or discarded before
    */
-  commit(options: CommitOptions = {}): Promise<string> {
-    return this.#finish(() => this.#end.commit(options));
+  commit(options: CommitOptions = {}, after?: Promise<unknown>): Promise<string> {
+    return this.#finish(() => this.#end.commit(options, after));
   }
 
   /**

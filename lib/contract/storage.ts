@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { DepotError, isDepotError } from '../errors.js';
 import { ContentMeter } from '../internal/content-meter.js';
 import { contentTypeOfName, parsedContentType, UNKNOWN_CONTENT_TYPE } from '../internal/content-type.js';
+import { settleAll } from '../internal/parallel.js';
 import { writeInPieces } from '../internal/piece-writer.js';
 import { Recent } from '../internal/recent.js';
 import type { Capabilities } from './capabilities.js';
@@ -99,6 +100,8 @@ export interface StagingArea {
   write(chunks: readonly Buffer[], byteLength: number): Promise<void>;
   /** Called once after the last piece. The content is durable when it resolves, and still invisible. */
   finish(): Promise<void>;
+  /** Does what can be done of `commit` before anybody sees the file. Called once before it, with the same details. */
+  prepare?(details: NewFileDetails): Promise<void>;
   /** Makes it a file. @throws DepotError `FILE_EXISTS` */
   commit(details: NewFileDetails): Promise<void>;
   /** Makes it the content of a file, which was `old` a moment ago. @throws DepotError `FILE_NOT_FOUND` */
@@ -322,9 +325,10 @@ export abstract class FileStorage {
 
   #stagingEnd(source: ContentSource, area: StagingArea, facts: ContentFacts) {
     return {
-      commit: async (options: CommitOptions) => {
+      commit: async (options: CommitOptions, after?: Promise<unknown>) => {
         const id = options.id ?? area.newId ?? createFileId();
         const details = { ...newFile(id, options, source), ...contentDetails(facts) };
+        await settleAll([area.prepare?.(details), after]);
         await this.#changing(id, () => area.commit(details));
         return details;
       },

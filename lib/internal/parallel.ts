@@ -12,3 +12,9 @@ export async function inParallel<Item, Result>(
   await Promise.all(Array.from({ length: Math.min(limit, items.length) }, work));
   return results;
 }
+
+/** Waits for all, also where one has failed: nothing of it is under way any more when the error arrives. */
+export async function settleAll<Value>(promises: readonly Value[]): Promise<Awaited<Value>[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}

@@ -210,6 +210,10 @@ class FaultyStagingArea implements StagingArea {
     await this.#area.finish();
   }
 
+  async prepare(details: NewFileDetails): Promise<void> {
+    await this.#area.prepare?.(details);
+  }
+
   async commit(details: NewFileDetails): Promise<void> {
     await this.#plan.strike('commit', this.#signal);
     await this.#area.commit(details);

@@ -397,6 +397,63 @@ await describeWith('Sequelize', [startPostgresServer], (server) => {
       await bench.expectEven(0);
     });
 
+    test('an insertion is one statement, which takes along what the journal has to say', async () => {
+      const statements: string[] = [];
+      bench = await open({ logging: (text) => void statements.push(text.split(': ')[1] ?? '') });
+      statements.length = 0;
+      const document = await bench.Document.create({ name: "it's", photo: attach("$1 isn't") });
+      await bench.Document.bulkCreate(
+        ['b', 'c'].map((name) => ({ name, photo: attach(name), pages: [BYTES] })),
+      );
+      const inserted = statements.filter((text) => text.includes('INSERT INTO "documents"'));
+      expect(inserted).toEqual([
+        expect.stringMatching(/^WITH depot_journal_0 AS \(INSERT/),
+        expect.stringMatching(/^WITH depot_journal_0 AS \(INSERT/),
+      ]);
+      expect(statements.filter((text) => /^(START|COMMIT)/.test(text))).toEqual([]);
+      await document.reload();
+      expect(document.get('photo')).toMatchObject({ size: 8 });
+      await bench.expectEven(5);
+      expect(await bench.sequelize.query('SELECT * FROM depot_intents', { raw: true })).toMatchObject([
+        [],
+        {},
+      ]);
+    });
+
+    test('no row is inserted whose file was given up as abandoned', async () => {
+      bench = await open();
+      const claim = `INSERT INTO depot_intents SELECT id || ':mark', 'claimed', '[]', owner, created_at FROM depot_intents`;
+      const giveUp = { apply: async () => void (await bench.sequelize.query(claim, { transaction: null })) };
+      const Note = bench.sequelize.define('note', { scan: attachment({ filters: [giveUp] }) });
+      await Note.sync();
+      await expect(Note.create({ scan: BYTES })).rejects.toMatchObject({ code: 'ATTACHMENT_CONFLICT' });
+      const rows = ['a', 'b'].map((scan) => ({ scan: attach(scan) }));
+      await expect(Note.bulkCreate(rows)).rejects.toMatchObject({ code: 'ATTACHMENT_CONFLICT' });
+      expect(await Note.count()).toBe(0);
+      await bench.expectEven(0);
+    });
+
+    test('a row that is inserted keeps its file, whatever fails after that', async () => {
+      bench = await open();
+      const { query } = bench.sequelize;
+      bench.sequelize.query = async (...parameters: unknown[]) => {
+        const result = await Reflect.apply(query, bench.sequelize, parameters);
+        if (String((parameters[0] as { query?: string }).query).startsWith('WITH'))
+          throw new Error('too late');
+        return result;
+      };
+      await expect(bench.Document.create({ name: 'a', photo: BYTES })).rejects.toThrow('too late');
+      await bench.expectEven(1);
+    });
+
+    test('a duplicate that is ignored leaves no file', async () => {
+      bench = await open();
+      await bench.Document.create({ name: 'a', photo: BYTES });
+      const again = { name: 'a', photo: attach('again') };
+      await bench.Document.create(again, { ignoreDuplicates: true }).catch(() => {});
+      await bench.expectEven(1);
+    });
+
     test('replicas are neither written nor believed', async () => {
       const target = await postgresDatabase(server);
       const { options: empty } = await postgresDatabase(server);

@@ -31,7 +31,8 @@ export function useAttachments(
   const queryInterface = sequelize.getQueryInterface();
   const target = statementsOf(queryInterface);
   const reader = new RowReader(sequelize, target, (value) => attachments.read(value));
-  const places = placesOf(sequelize, isJournal(journal) ? undefined : journal?.table);
+  const ownJournalTable = isJournal(journal) ? undefined : (journal?.table ?? DEFAULT_TABLE);
+  const places = placesOf(sequelize, ownJournalTable);
   const attachments = new Attachments({
     ...options,
     journal: isJournal(journal) ? journal : sequelizeJournal(sequelize, journal),
@@ -39,7 +40,7 @@ export function useAttachments(
       (await reader.isReferenced(path)) || ((await places?.refersTo(path)) ?? false),
   });
   bindReader(sequelize, (value) => attachments.read(value));
-  const transactions = new Transactions(sequelize, attachments);
+  const transactions = new Transactions(sequelize, attachments, ownJournalTable);
   const statements = observed(queryInterface, new AttachmentStatements(target, transactions, reader, places));
   sequelize.getQueryInterface = () => statements;
   closeBefore(sequelize, () => attachments.close());

@@ -42,9 +42,3 @@ export class NewFiles<Transaction> {
     return attachment;
   }
 }
-
-/** Waits for all, also where one has failed: nothing of it is under way any more when the error arrives. */
-export async function settleAll<Value>(promises: readonly Promise<Value>[]): Promise<Value[]> {
-  await Promise.allSettled(promises);
-  return Promise.all(promises);
-}

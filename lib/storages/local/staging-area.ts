@@ -35,15 +35,22 @@ export class LocalStagingArea implements StagingArea {
     });
   }
 
-  commit(details: NewFileDetails): Promise<void> {
+  prepare(details: NewFileDetails): Promise<void> {
     return this.#guarded(async () => {
-      const { layout, durable, steps } = this.#workplace;
+      const { durable, steps } = this.#workplace;
       const folder = this.#stagedFolder();
       await Promise.all([
         steps.writeNewFile(`${folder}/${STAGED.details}`, formatDetails(details)),
         steps.writeNewFile(`${folder}/${STAGED.sharedMetadata}`, formatSharedMetadata(details)),
       ]);
       if (durable) await files.syncFolder(folder);
+    });
+  }
+
+  commit(details: NewFileDetails): Promise<void> {
+    return this.#guarded(async () => {
+      const { layout, durable, steps } = this.#workplace;
+      const folder = this.#stagedFolder();
       await renameToNew(steps, folder, layout.folder(details.id));
       if (durable) await this.#syncName(folder, layout.folder(details.id));
     });

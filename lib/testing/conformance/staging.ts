@@ -1,6 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { WrittenDetails } from '../../contract/staged-file.js';
+import { DepotError } from '../../errors.js';
 import { LARGE, PNG_HEAD, sampleBytes, sha256 } from './samples.js';
 import type { Cases, Subject } from './subject.js';
+
+/** Milliseconds in which a file would come that comes too early. */
+const PATIENCE = 50;
 
 /** Content in two phases: `stage`, then `commit`, `replace` or `discard`. */
 export const staging: Cases = {
@@ -101,6 +106,31 @@ export const staging: Cases = {
       await subject.rejects(invalid.commit({ id: '../x' }), 'INVALID_FILE_ID', 'stage().commit', 'for no id');
     });
     await expectText(subject, id, 'first');
+  },
+
+  'commit: shows nothing before what it has to wait for': async (subject) => {
+    const id = subject.can('anyId') ? subject.newId() : await subject.goneId();
+    const staged = await subject.storage.stage('late');
+    let allow = () => {};
+    const allowed = new Promise<void>((resolve) => {
+      allow = resolve;
+    });
+    const committing = staged.commit({ id }, allowed);
+    await sleep(PATIENCE);
+    subject.equal(await subject.storage.exists(id), false, 'stage().commit', 'show no file before it may');
+    allow();
+    subject.equal(await committing, id, 'stage().commit', 'go on when it may');
+    await expectText(subject, id, 'late');
+  },
+
+  'commit: a failure of what it has to wait for discards what was staged': async (subject) => {
+    await subject.leavesNothing('stage().commit', 'when it may not', async () => {
+      const staged = await subject.storage.stage(sampleBytes(100_000));
+      const refused = Promise.reject(new DepotError('ATTACHMENT_CONFLICT'));
+      const committing = staged.commit({}, refused);
+      await subject.rejects(committing, 'ATTACHMENT_CONFLICT', 'stage().commit', 'when it may not');
+      await subject.rejects(staged.commit(), 'CONFLICT', 'stage().commit', 'after it failed');
+    });
   },
 
   'replace by staged content: gives an existing file new content': async (subject) => {

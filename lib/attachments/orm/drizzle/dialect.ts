@@ -5,6 +5,7 @@ import { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core';
 import { DepotError, isDepotError } from '../../../errors.js';
 import { Semaphore } from '../../../internal/semaphore.js';
 import type { SqlDialect, SqlExecutor, SqlRow } from '../../journal/sql-journal.js';
+import { isDuplicateIn } from '../../sql/refusals.js';
 import type { StatementCarrier, TakeTurn, TransactionSource } from '../../sql/transactions.js';
 import { acquireInTime, untilFree } from './busy.js';
 import type { Session } from './session.js';
@@ -136,24 +137,6 @@ function carrierOf(db: Session, journalTable: string): StatementCarrier<Session>
     },
     isConflict: (error) => isDuplicateIn(journalTable, error),
   };
-}
-
-/** As node-postgres and postgres.js have it. */
-interface DuplicateKeyError extends Error {
-  readonly code?: unknown;
-  readonly table?: unknown;
-  readonly table_name?: unknown;
-}
-
-/** https://www.postgresql.org/docs/current/errcodes-appendix.html */
-const UNIQUE_VIOLATION = '23505';
-
-/** Drizzle wraps what the database says, which has made the table's name small. */
-function isDuplicateIn(qualifiedTable: string, error: unknown): boolean {
-  if (!isNativeError(error)) return false;
-  const { code, table, table_name = table, cause } = error as DuplicateKeyError;
-  const isTable = qualifiedTable.toLowerCase().split('.').at(-1) === table_name;
-  return (code === UNIQUE_VIOLATION && isTable) || isDuplicateIn(qualifiedTable, cause);
 }
 
 /** What we refuse is not sent. Drizzle wraps what the database says: a severity in PostgreSQL, and a code that tells its origin in SQLite. */

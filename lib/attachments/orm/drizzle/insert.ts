@@ -1,8 +1,9 @@
 import { type Column, is, Placeholder, SQL, sql } from 'drizzle-orm';
 import { PgTable } from 'drizzle-orm/pg-core';
 import { DepotError } from '../../../errors.js';
+import { settleAll } from '../../../internal/parallel.js';
 import type { SqlExecutor } from '../../journal/sql-journal.js';
-import { NewFiles, settleAll } from '../../sql/new-files.js';
+import { NewFiles } from '../../sql/new-files.js';
 import type { AttachmentColumn } from './columns.js';
 import { attachmentsOf, rowsAgain, rowsLike } from './rows.js';
 import type { TableShape } from './schema.js';

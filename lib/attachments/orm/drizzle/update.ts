@@ -1,9 +1,10 @@
 import { and, type Column, eq, is, type SQL, sql } from 'drizzle-orm';
 import { PgTable } from 'drizzle-orm/pg-core';
 import { DepotError } from '../../../errors.js';
+import { settleAll } from '../../../internal/parallel.js';
 import type { Attachment } from '../../attachment.js';
 import type { SqlExecutor } from '../../journal/sql-journal.js';
-import { NewFiles, settleAll } from '../../sql/new-files.js';
+import { NewFiles } from '../../sql/new-files.js';
 import type { AttachmentColumn, ColumnValue } from './columns.js';
 import { onlyThese, rowsOf } from './rows.js';
 import type { TableShape } from './schema.js';

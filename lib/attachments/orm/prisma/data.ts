@@ -1,8 +1,9 @@
 import { DbNull } from '@prisma/client/runtime/client';
 import { DepotError } from '../../../errors.js';
+import { settleAll } from '../../../internal/parallel.js';
 import { Attachment } from '../../attachment.js';
 import type { SqlExecutor } from '../../journal/sql-journal.js';
-import { type NewFiles, settleAll } from '../../sql/new-files.js';
+import type { NewFiles } from '../../sql/new-files.js';
 import type { Row } from './client.js';
 import { type AttachmentEntry, deletesFiles, type ModelShape } from './data-model.js';
 import { itemsOf } from './rows.js';

@@ -1,6 +1,7 @@
 import { DepotError } from '../../../errors.js';
+import { settleAll } from '../../../internal/parallel.js';
 import type { Attachment } from '../../attachment.js';
-import { NewFiles, settleAll } from '../../sql/new-files.js';
+import { NewFiles } from '../../sql/new-files.js';
 import type { Work } from '../../sql/transactions.js';
 import { type Arguments, type Client, modelOf, type Row } from './client.js';
 import { type Files, givenFields, holdsUnsaved, inTree, isNew, isNothing, storeNew, toJson } from './data.js';

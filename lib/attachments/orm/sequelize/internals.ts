@@ -60,6 +60,9 @@ export interface Statements {
   commitTransaction(transaction: OpenTransaction, options: unknown): Promise<unknown>;
   readonly queryGenerator: {
     readonly dialect: string;
+    insertQuery(...parameters: readonly unknown[]): { readonly query: string };
+    bulkInsertQuery(...parameters: readonly unknown[]): string;
+    escape(value: unknown): string;
     quoteTable(table: TableName): string;
     quoteIdentifier(name: string): string;
   };

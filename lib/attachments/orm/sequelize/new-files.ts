@@ -1,3 +1,4 @@
+import { settleAll } from '../../../internal/parallel.js';
 import type { Attachment, AttachmentInput } from '../../attachment.js';
 import type { AttachmentField } from '../../field.js';
 import { type AttachmentColumn, Given, storedPath, toData, valuesOf } from './columns.js';
@@ -72,10 +73,4 @@ export class NewFiles {
     unit.rolledBackInPart();
     await unit.remove(...this.#stored).catch(() => {});
   }
-}
-
-/** Waits for all, also where one has failed: nothing of it is under way any more when the error arrives. */
-export async function settleAll<Value>(promises: readonly Promise<Value>[]): Promise<Value[]> {
-  await Promise.allSettled(promises);
-  return Promise.all(promises);
 }

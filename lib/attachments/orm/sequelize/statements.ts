@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Model, QueryInterface } from 'sequelize';
 import { DepotError } from '../../../errors.js';
+import { settleAll } from '../../../internal/parallel.js';
 import type { Attachment } from '../../attachment.js';
 import type { Place, Places } from '../../sql/places.js';
+import { carrying } from './carrying.js';
 import { type AttachmentColumn, attachmentColumns, storedPath, toData, valuesOf } from './columns.js';
 import {
   type AnyModel,
@@ -13,7 +15,7 @@ import {
   uniqueKeys,
   type Values,
 } from './internals.js';
-import { NewFiles, settleAll } from './new-files.js';
+import { NewFiles } from './new-files.js';
 import { keysOf, primaryKey, type RowReader, type Rows } from './rows.js';
 import type { Transactions, Work } from './transactions.js';
 
@@ -48,7 +50,8 @@ export class AttachmentStatements {
       const stored = await files.storeAll(columns, values);
       const transaction = await work.transaction();
       const complete = { ...values, ...stored };
-      const result = await this.#target.insert(instance, table, complete, { ...options, transaction });
+      const target = carrying(this.#target, work.takeAlong());
+      const result = await target.insert(instance, table, complete, { ...options, transaction });
       assign(instance, columns, stored);
       return result;
     });
@@ -71,7 +74,8 @@ export class AttachmentStatements {
       const stored = await settleAll(rows.map((row) => files.storeAll(columns, row)));
       const complete = rows.map((row, index) => ({ ...row, ...stored[index] }));
       const transaction = await work.transaction();
-      const result = await this.#target.bulkInsert(table, complete, { ...options, transaction }, attributes);
+      const target = carrying(this.#target, work.takeAlong());
+      const result = await target.bulkInsert(table, complete, { ...options, transaction }, attributes);
       const answered: readonly Values[] = Array.isArray(result) ? result : [];
       return stored.map((values, index) => ({ ...answered[index], ...values }));
     });
@@ -88,7 +92,7 @@ export class AttachmentStatements {
     const model = modelOf(instance);
     const columns = writtenColumns(model, values);
     if (!model || columns.length === 0) return this.#target.update(instance, table, values, where, options);
-    return this.#run(options, false, async (work, files) => {
+    return this.#run(options, async (work, files) => {
       const stored = await files.storeAll(columns, values, { keep: true });
       const transaction = await work.transaction();
       const found = await this.#reader.find(model, { table, where, transaction });
@@ -119,7 +123,7 @@ export class AttachmentStatements {
     if (!model || columns.length === 0)
       return this.#target.bulkUpdate(table, values, where, options, attributes);
     assertPrimaryKey(model, 'update');
-    return this.#run(options, false, async (work, files) => {
+    return this.#run(options, async (work, files) => {
       const ahead = await files.storeAll(columns, values);
       const transaction = await work.transaction();
       const found = await this.#reader.find(model, { table, where, limit, transaction });
@@ -152,7 +156,7 @@ export class AttachmentStatements {
     const model = modelOf(instance);
     if (!model || !this.#reader.losesFiles(model))
       return this.#target.delete(instance, table, where, options);
-    return this.#run(options, false, async (work) => {
+    return this.#run(options, async (work) => {
       const transaction = await work.transaction();
       const rows = await this.#reader.find(model, { table, where, transaction });
       return this.#deleting(work, rows, () =>
@@ -172,7 +176,7 @@ export class AttachmentStatements {
     if (!model || !this.#reader.losesFiles(model))
       return this.#target.bulkDelete(table, where, options, model);
     assertPrimaryKey(model, 'destroy');
-    return this.#run(options, false, async (work) => {
+    return this.#run(options, async (work) => {
       const transaction = await work.transaction();
       const { limit } = options;
       const rows = await this.#reader.find(model, { table, where, limit, transaction });
@@ -200,7 +204,7 @@ export class AttachmentStatements {
     if (!model || !instance || columns.length === 0)
       return this.#target.upsert(table, insertValues, updateValues, where, options);
     if (options.conflictWhere) throw unsupported('upsert with conflictWhere', 'find the row and save it');
-    return this.#run(options, false, async (work, files) => {
+    return this.#run(options, async (work, files) => {
       const stored = await files.storeAll(columns, insertValues);
       const transaction = await work.transaction();
       const found = await this.#findConflict(model, table, insertValues, { ...options, transaction });
@@ -243,17 +247,19 @@ export class AttachmentStatements {
       const places = columns.map(({ column }) => placeOf(this.#target, table, column));
       for (const place of places) await this.#places?.note(place);
     }
-    return this.#run(options, true, act);
+    const { transaction, ignoreDuplicates } = options;
+    const run = (work: Work) => NewFiles.of(work, (files) => act(work, files));
+    // Of a duplicate that is ignored only a transaction can let go.
+    return ignoreDuplicates
+      ? this.#transactions.run(transaction, run)
+      : this.#transactions.runInsert(transaction, run);
   }
 
   #run<Result>(
     { transaction }: StatementOptions,
-    isInsert: boolean,
     act: (work: Work, files: NewFiles) => Promise<Result>,
   ): Promise<Result> {
-    return this.#transactions.run(transaction, isInsert, (work) =>
-      NewFiles.of(work, (files) => act(work, files)),
-    );
+    return this.#transactions.run(transaction, (work) => NewFiles.of(work, (files) => act(work, files)));
   }
 
   async #deleting(work: Work, rows: Rows, act: () => Promise<unknown>): Promise<unknown> {

@@ -1,8 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { QueryTypes, type Sequelize, Transaction } from 'sequelize';
+import { DepotError } from '../../../errors.js';
 import { KeyedMutex } from '../../../internal/keyed-mutex.js';
 import type { Attachments } from '../../attachments.js';
 import type { SqlExecutor } from '../../journal/sql-journal.js';
+import { CarriedStatements, type SqlStatement } from '../../sql/carried-statements.js';
+import { isDuplicateIn } from '../../sql/refusals.js';
 import type { Outcome, UnitOfWork } from '../../unit-of-work.js';
 import { isInMemory, type OpenTransaction, optionsOf, type Statements } from './internals.js';
 import { executorOf } from './journal.js';
@@ -14,6 +17,8 @@ export interface Work {
   readonly unit: Unit;
   /** The transaction of the statement, opened when it is first asked for; nothing if it is to run without one. */
   transaction(): Promise<Transaction | null>;
+  /** What an insertion takes along, to be asked when it is sent. */
+  takeAlong(): readonly SqlStatement[];
   /** Whether the application may go on with its transaction when the statement has failed. */
   readonly isShared: boolean;
 }
@@ -61,6 +66,7 @@ export class Transactions {
   readonly #attachments: Attachments<SqlExecutor>;
   readonly #isInMemory: boolean;
   readonly #isSqlite: boolean;
+  readonly #journalTable: string | undefined;
   readonly #turns = new KeyedMutex();
   readonly #current = new AsyncLocalStorage<Work>();
   /** Units of work by the outermost transaction. */
@@ -69,11 +75,13 @@ export class Transactions {
   readonly #outcomes = new WeakMap<OpenTransaction, Outcome>();
   readonly #followed = new WeakSet<OpenTransaction>();
 
-  constructor(sequelize: Sequelize, attachments: Attachments<SqlExecutor>) {
+  /** @param journalTable if the journal is ours */
+  constructor(sequelize: Sequelize, attachments: Attachments<SqlExecutor>, journalTable: string | undefined) {
     this.#sequelize = sequelize;
     this.#attachments = attachments;
     this.#isInMemory = isInMemory(sequelize);
     this.#isSqlite = sequelize.getDialect() === 'sqlite';
+    this.#journalTable = journalTable;
   }
 
   /** With SQLite, the journal could not make its table while a transaction is open. */
@@ -84,16 +92,26 @@ export class Transactions {
   /**
    * Runs a statement that brings files or lets some go.
    * @param given the transaction that the application has given
-   * @param isInsert whether nothing in the table has to be read before
    */
-  run<Result>(
+  run<Result>(given: Transaction | null | undefined, act: (work: Work) => Promise<Result>): Promise<Result> {
+    if (given) return act({ ...ownWork(this.#unitOf(given), async () => given), isShared: true });
+    return this.#isInMemory ? this.#runInMemory(act) : this.#runInOwn((unit) => this.#begin(unit), act);
+  }
+
+  /**
+   * Runs a statement that does nothing but add rows: without a transaction, if it was given none. PostgreSQL may still do
+   * it when this process is dead and its files are recovered, so that it takes the journal's mark along. With SQLite the
+   * rows will tell whether it was done.
+   */
+  runInsert<Result>(
     given: Transaction | null | undefined,
-    isInsert: boolean,
     act: (work: Work) => Promise<Result>,
   ): Promise<Result> {
-    if (given) return act({ unit: this.#unitOf(given), transaction: async () => given, isShared: true });
-    if (isInsert && this.#isSqlite) return this.#runAlone(act);
-    return this.#isInMemory ? this.#runInMemory(act) : this.#runInOwn((unit) => this.#begin(unit), act);
+    if (given) return this.run(given, act);
+    if (this.#isSqlite) return this.#runAlone(this.#attachments.begin(), act);
+    return this.#journalTable === undefined
+      ? this.run(given, act)
+      : this.#runCarrying(this.#journalTable, act);
   }
 
   /** PostgreSQL answers the COMMIT of a transaction in which a statement has failed with a rollback, and no error. */
@@ -105,17 +123,30 @@ export class Transactions {
     return answer;
   }
 
-  /**
-   * The statement is the transaction. Not with PostgreSQL: it may still do the statement when this process is dead and
-   * its files are recovered, so that the journal's mark has to come with it.
-   */
-  async #runAlone<Result>(act: (work: Work) => Promise<Result>): Promise<Result> {
-    const unit = this.#attachments.begin();
-    let outcome: Outcome = 'committed';
+  async #runCarrying<Result>(journalTable: string, act: (work: Work) => Promise<Result>): Promise<Result> {
+    const carried = new CarriedStatements();
+    const takeAlong = () => carried.take();
     try {
-      return await act({ unit, transaction: async () => null, isShared: false });
+      return await this.#runAlone(this.#attachments.begin(carried), (work) => act({ ...work, takeAlong }));
     } catch (error) {
-      outcome = outcomeOf(error);
+      if (!isDuplicateIn(journalTable, error)) throw error;
+      throw new DepotError('ATTACHMENT_CONFLICT', undefined, { cause: error });
+    }
+  }
+
+  /** The statement is the transaction. */
+  async #runAlone<Result>(unit: Unit, act: (work: Work) => Promise<Result>): Promise<Result> {
+    let outcome: Outcome = 'rolledBack';
+    const transaction = async () => {
+      outcome = 'unknown';
+      return null;
+    };
+    try {
+      const result = await act(ownWork(unit, transaction));
+      outcome = 'committed';
+      return result;
+    } catch (error) {
+      if (isRefusal(error)) outcome = 'rolledBack';
       throw error;
     } finally {
       await unit.settle(outcome);
@@ -141,7 +172,7 @@ export class Transactions {
     const unit = this.#attachments.begin(executorOf(this.#sequelize, own.transaction));
     let outcome: Outcome = 'rolledBack';
     try {
-      const result = await act({ unit, transaction: own.transaction, isShared: false });
+      const result = await act(ownWork(unit, own.transaction));
       await own.commit();
       outcome = 'committed';
       return result;
@@ -256,13 +287,17 @@ function commandOf(answer: unknown): unknown {
   return typeof result === 'object' && result !== null && 'command' in result ? result.command : undefined;
 }
 
-/** How a statement that has failed has ended: only where the database has answered, nothing of it was done. */
-function outcomeOf(error: unknown): Outcome {
+/** Whether the database has answered that it did not do a statement; otherwise nobody knows. */
+function isRefusal(error: unknown): boolean {
   const cause =
     typeof error === 'object' && error !== null && 'original' in error ? error.original : undefined;
-  if (typeof cause !== 'object' || cause === null) return 'rolledBack';
+  if (typeof cause !== 'object' || cause === null) return false;
   // https://www.postgresql.org/docs/current/protocol-error-fields.html; SQLite is in this process.
   const severity = 'severity' in cause ? cause.severity : undefined;
   const isSqlite = 'errno' in cause && 'code' in cause && String(cause.code).startsWith('SQLITE');
-  return severity === 'ERROR' || isSqlite ? 'rolledBack' : 'unknown';
+  return severity === 'ERROR' || isSqlite;
+}
+
+function ownWork(unit: Unit, transaction: Work['transaction']): Work {
+  return { unit, transaction, takeAlong: () => [], isShared: false };
 }
