@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import pg from 'pg';
+import { attachmentAdapter } from '../../lib/attachments/orm/prisma.js';
 import type { FileStorage } from '../../lib/contract/storage.js';
 import { DepotManager } from '../../lib/depot/manager.js';
 import { ownerName } from '../../lib/internal/owner.js';
@@ -117,4 +118,6 @@ await describeWith(TITLE, [startPostgresServer], (server) => {
 
 await describeWith(TITLE, [prismaProgram, startPostgresServer], (_program, server) => {
   test('Prisma', () => dieInStatement(server, (own) => PrismaPostgres.create(own)));
+  test('Prisma, with attachmentAdapter', () =>
+    dieInStatement(server, (own) => PrismaPostgres.create(own, attachmentAdapter)));
 });

@@ -100,11 +100,12 @@ async function mongoose(url, depot) {
 async function prisma(connectionString, depot) {
   const { default: pg } = await import('pg');
   const { PrismaPg } = await import('@prisma/adapter-pg');
-  const { attachments } = await import('../../dist/attachments/orm/prisma.js');
+  const { attachmentAdapter, attachments } = await import('../../dist/attachments/orm/prisma.js');
   const { PrismaClient } = await import(String(process.env[PRISMA_CLIENT]));
   const pool = new pg.Pool({ connectionString, max: 1 });
   await pool.query(TABLE).finally(() => pool.end());
-  const plain = new PrismaClient({ adapter: new PrismaPg({ connectionString }) });
+  const adapter = new PrismaPg({ connectionString });
+  const plain = new PrismaClient({ adapter: depot ? attachmentAdapter(adapter) : adapter });
   const models = { document: { file: {} } };
   const client = depot ? plain.$extends(attachments({ depot, models })) : plain;
   return (row) => client.document.create({ data: row });

@@ -8,6 +8,7 @@ import { inParallel } from '../internal/parallel.js';
 import { Attachment } from './attachment.js';
 import type { Intent, IntentJournal } from './journal/journal.js';
 import { recover } from './recovery.js';
+import { type Slot, type SlotDesk, Slots, type TakenSlot } from './slots.js';
 import { type UnitDesk, UnitOfWork } from './unit-of-work.js';
 
 export type { Recovery } from '../contract/recovery.js';
@@ -115,6 +116,7 @@ class Desk<Transaction> implements UnitDesk<Transaction> {
   readonly #onError: (error: unknown) => void;
   readonly #announcing: Batches<Intent>;
   readonly #forgetting: Batches<Intent>;
+  readonly #slots = new Map<string, Slots>();
   readonly #background = new Set<Promise<void>>();
   #preparing: Promise<void> | undefined;
 
@@ -141,8 +143,16 @@ class Desk<Transaction> implements UnitDesk<Transaction> {
     return { id: randomUUID(), state, paths, owner: this.#owner, createdAt: new Date() };
   }
 
-  announce(intent: Intent): Promise<void> {
-    return this.#announcing.add(intent);
+  announce(...intents: readonly Intent[]): Promise<void> {
+    return this.#announcing.add(...intents);
+  }
+
+  takeSlot(storageName: string): TakenSlot {
+    const known = this.#slots.get(storageName);
+    if (known) return known.take();
+    const slots = new Slots(this.#slotDesk(storageName));
+    this.#slots.set(storageName, slots);
+    return slots.take();
   }
 
   async discharge(intents: readonly Intent[]): Promise<void> {
@@ -178,9 +188,22 @@ class Desk<Transaction> implements UnitDesk<Transaction> {
   }
 
   async idle(): Promise<void> {
+    for (const slots of this.#slots.values()) slots.release();
     await this.#forgetting.hurry(async () => {
       while (this.#background.size > 0) await Promise.all(this.#background);
     });
+  }
+
+  #slotDesk(storageName: string): SlotDesk {
+    const intentsOf = (slots: readonly Slot[]) => slots.map(({ intent }) => intent);
+    return {
+      newSlot: () => {
+        const id = this.depot.get(storageName).newId();
+        return { id, intent: this.newIntent('upload', [`${storageName}/${id}`]) };
+      },
+      announce: (slots) => this.announce(...intentsOf(slots)),
+      forget: (slots) => this.forget(intentsOf(slots)),
+    };
   }
 
   async #delete(path: string): Promise<unknown> {

@@ -14,12 +14,15 @@ import { type Additions, type FileFinder, FilterRun, filterSource } from './filt
 import type { AddFileOptions, DerivedFile, OriginalFile } from './filters.js';
 import { type Incoming, type IncomingContent, type IncomingFile, toCopy, toIncoming } from './incoming.js';
 import type { Intent } from './journal/journal.js';
+import type { TakenSlot } from './slots.js';
 
 /** Where intents are written, and files go that came to nothing. */
 export interface IntentDesk {
   readonly depot: StorageDirectory;
   newIntent(state: Intent['state'], paths: readonly string[]): Intent;
-  announce(intent: Intent): Promise<void>;
+  announce(...intents: readonly Intent[]): Promise<void>;
+  /** For a file that will be stored in the storage of that name. */
+  takeSlot(storageName: string): TakenSlot;
   /** Deletes the files of intents, and forgets them. Never fails. */
   discharge(intents: readonly Intent[]): Promise<void>;
   /** Forgets intents without a file, in the background. Never fails. */
@@ -121,17 +124,16 @@ export class Saving {
   ): Promise<OwnFile> {
     const depot = this.#desk.depot.resolveAlias(storageName);
     const storage = this.#desk.depot.get(depot);
-    const id = storage.newId();
-    const path = `${depot}/${id}`;
-    const intent = this.#newIntent(path);
+    const { id, intent, announced: onRecord } = this.#desk.takeSlot(depot);
+    this.#intents.push(intent);
     const expected = () => ({ ...how.options(), id });
-    const announced = this.#announce(intent);
+    const announced = this.#whenAnnounced(intent, onRecord);
     // The content may be long in coming, and hears of a failure then.
     announced.catch(() => {});
     try {
       const staged = await storage.stage(content, { ...how.staging, expected, signal: this.#signal });
       await staged.commit(expected(), announced);
-      return { depot, path, details: detailsOf(staged) };
+      return { depot, path: `${depot}/${id}`, details: detailsOf(staged) };
     } catch (error) {
       await Promise.allSettled([announced]);
       throw error;
@@ -139,8 +141,8 @@ export class Saving {
   }
 
   /** After that, the file may be there. */
-  async #announce(intent: Intent): Promise<void> {
-    await this.#desk.announce(intent);
+  async #whenAnnounced(intent: Intent, announced: Promise<void>): Promise<void> {
+    await announced;
     this.#visible.add(intent);
     this.#signal.throwIfAborted();
   }
@@ -148,9 +150,10 @@ export class Saving {
   /** Takes over a file where it is, unless the field stores something else in its place. */
   async #adopt({ info, options }: IncomingFile): Promise<Original> {
     const { storageName: depot, id } = parseFilePath(info.path);
-    const intent = this.#newIntent(info.path);
+    const intent = this.#desk.newIntent('upload', [info.path]);
+    this.#intents.push(intent);
     const file = await this.#desk.depot.get(depot).get(id);
-    await this.#announce(intent);
+    await this.#whenAnnounced(intent, this.#desk.announce(intent));
     const processed = await this.#process(toCopy(file, options));
     if (processed.content !== file) return this.#createInstead(intent, processed);
     const detectedType = await detectContentType(
@@ -189,12 +192,6 @@ export class Saving {
       staging: {},
     });
     return { ...details, ...nameOf(file), size: file.details.size };
-  }
-
-  #newIntent(path: string): Intent {
-    const intent = this.#desk.newIntent('upload', [path]);
-    this.#intents.push(intent);
-    return intent;
   }
 }
 

@@ -99,7 +99,8 @@ await describeWith('Drizzle on PostgreSQL, with keys of several columns', [start
       'with "depot_journal_0"',
       'delete from',
     ]);
-    expect((await pool.query('SELECT * FROM depot_intents')).rows).toEqual([]);
+    const { rows } = await pool.query('SELECT paths FROM depot_intents');
+    expect(rows).not.toContainEqual({ paths: JSON.stringify([row?.cover?.path]) });
   });
 
   test('inserts no row whose file was given up as abandoned', async () => {

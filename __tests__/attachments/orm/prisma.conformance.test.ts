@@ -1,3 +1,5 @@
+import { describe } from '@jest/globals';
+import { attachmentAdapter } from '../../../lib/attachments/orm/prisma.js';
 import { PrismaPostgres } from '../../support/attachments/prisma-postgres.js';
 import { PrismaSqlite } from '../../support/attachments/prisma-sqlite.js';
 import { prismaProgram } from '../../support/prisma.js';
@@ -10,4 +12,9 @@ await describeWith('Prisma on SQLite', [prismaProgram], (_program) => {
 
 await describeWith('Prisma on PostgreSQL', [prismaProgram, startPostgresServer], (_program, server) => {
   runAttachmentConformance('Prisma on PostgreSQL', { openDatabase: () => PrismaPostgres.create(server) });
+
+  describe('with attachmentAdapter', () => {
+    const openDatabase = () => PrismaPostgres.create(server, attachmentAdapter);
+    runAttachmentConformance('Prisma on PostgreSQL', { openDatabase });
+  });
 });

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { type Attachment, attach } from '../../../lib/attachments/attachment.js';
-import { attachments } from '../../../lib/attachments/orm/prisma.js';
+import { attachmentAdapter, attachments } from '../../../lib/attachments/orm/prisma.js';
 import { DepotManager } from '../../../lib/depot/manager.js';
 import { MemoryStorage } from '../../../lib/storages/memory.js';
 import { generateClient, prismaProgram } from '../../support/prisma.js';
@@ -48,6 +48,8 @@ type Count = (parameters: object) => Promise<{ readonly count: number }>;
 interface Client {
   readonly shelf: { readonly create: One; readonly deleteMany: Count };
   readonly book: {
+    readonly create: One;
+    readonly createMany: Count;
     readonly update: One;
     readonly upsert: One;
     readonly delete: One;
@@ -57,8 +59,37 @@ interface Client {
   };
   $transaction<Result>(body: (inner: Client) => Promise<Result>): Promise<Result>;
   $extends(extension: unknown): Client;
-  $attachments(): { idle(): Promise<void> };
+  $executeRawUnsafe(text: string): Promise<number>;
+  $attachments(): { idle(): Promise<void>; close(): Promise<void> };
   $disconnect(): Promise<void>;
+}
+
+/** A driver adapter that takes note of its statements. */
+function watched(factory: PrismaPg, statements: string[]): PrismaPg {
+  const connect = factory.connect.bind(factory);
+  factory.connect = async () => {
+    const adapter = await connect();
+    for (const name of ['queryRaw', 'executeRaw'] as const) {
+      const method = adapter[name].bind(adapter) as (query: { sql: string }) => Promise<never>;
+      adapter[name] = (query: { sql: string }) => {
+        statements.push(query.sql);
+        return method(query);
+      };
+    }
+    const { startTransaction } = adapter;
+    adapter.startTransaction = async (...parameters) => {
+      statements.push('BEGIN');
+      const transaction = await startTransaction.apply(adapter, parameters);
+      const { queryRaw } = transaction;
+      transaction.queryRaw = (query) => {
+        statements.push(query.sql);
+        return queryRaw.call(transaction, query);
+      };
+      return transaction;
+    };
+    return adapter;
+  };
+  return factory;
 }
 
 await describeWith(
@@ -83,7 +114,10 @@ await describeWith(
       plain = new PrismaClient({ adapter: new PrismaPg({ connectionString }) });
       prisma = plain.$extends(attachments({ depot, models: { book: { cover: {} } } }));
     });
-    afterAll(() => plain.$disconnect());
+    afterAll(async () => {
+      await prisma.$attachments().close();
+      await plain.$disconnect();
+    });
 
     afterEach(async () => {
       await prisma.$attachments().idle();
@@ -130,6 +164,56 @@ await describeWith(
       expect(await covers()).toHaveLength(2);
     });
 
+    test('a create is one statement with attachmentAdapter, which takes along what the journal has to say', async () => {
+      const statements: string[] = [];
+      const depot = new DepotManager();
+      depot.configure('default', storage);
+      const factory = attachmentAdapter(watched(new PrismaPg({ connectionString }), statements));
+      const { PrismaClient } = await import(await generateClient(SCHEMA));
+      const base: Client = new PrismaClient({ adapter: factory });
+      const models = { book: { cover: {} } };
+      const client = base.$extends(attachments({ depot, models }));
+      shelfId = randomUUID();
+      await client.shelf.create({ data: { id: shelfId } });
+      statements.length = 0;
+      await client.book.create({ data: { shelfId, place: 1n, cover: attach("it's 1") } });
+      const data = [2n, 3n].map((place) => ({ shelfId, place, cover: attach(`${place}`) }));
+      await client.book.createMany({ data });
+      const inserted = statements.filter((text) => text.includes('"books"'));
+      expect(inserted).toEqual(Array(2).fill(expect.stringMatching(/^WITH depot_journal_0 AS \(INSERT/)));
+      expect(statements).not.toContain('BEGIN');
+      expect(await covers()).toEqual(["it's 1", '2', '3']);
+      // Another table comes first: all of it is one transaction.
+      const books = { create: [4n, 5n].map((place) => ({ place, cover: attach(`${place}`) })) };
+      const other = randomUUID();
+      await client.shelf.create({ data: { id: other, books } });
+      expect(statements.filter((text) => text.startsWith('WITH')).at(-1)).toContain('"shelves"');
+      await client.$attachments().close();
+      await base.$disconnect();
+    });
+
+    test('no row is inserted with attachmentAdapter whose file was given up as abandoned', async () => {
+      const claim = `INSERT INTO depot_intents SELECT id || ':mark', 'claimed', '[]', owner, created_at FROM depot_intents
+        ON CONFLICT DO NOTHING`;
+      const depot = new DepotManager();
+      depot.configure('default', storage);
+      const { PrismaClient } = await import(await generateClient(SCHEMA));
+      const base: Client = new PrismaClient({
+        adapter: attachmentAdapter(new PrismaPg({ connectionString })),
+      });
+      const giveUp = { apply: async () => void (await base.$executeRawUnsafe(claim)) };
+      const client = base.$extends(
+        attachments({ depot, models: { book: { cover: { filters: [giveUp] } } } }),
+      );
+      shelfId = randomUUID();
+      await client.shelf.create({ data: { id: shelfId } });
+      const data = { shelfId, place: 1n, cover: attach('1') };
+      await expect(client.book.create({ data })).rejects.toMatchObject({ code: 'ATTACHMENT_CONFLICT' });
+      expect(await covers()).toEqual([]);
+      await client.$attachments().close();
+      await base.$disconnect();
+    });
+
     test('lets those who update a row at once wait for each other', async () => {
       await fill();
       const texts = Array.from({ length: 12 }, (_text, index) => `text ${index}`);
@@ -154,7 +238,7 @@ await describeWith(
         });
       await Promise.all(Array.from({ length: 8 }, add));
       expect(await small.book.findMany()).toHaveLength(8);
-      await small.$attachments().idle();
+      await small.$attachments().close();
       await small.$disconnect();
     });
 
@@ -179,6 +263,7 @@ await describeWith(
       expect((await cover?.buffer())?.toString()).toBe('2');
       await inSchema.shelf.deleteMany({});
       for await (const id of files.list()) throw new Error(`${id} is left`);
+      await inSchema.$attachments().close();
       await inSchema.$disconnect();
     });
 

@@ -42,7 +42,7 @@ export class MortalPool extends pg.Pool {
 function stepOf(query: unknown): 'statement' | 'commit' | undefined {
   const text = typeof query === 'string' ? query : (query as { text?: string } | undefined)?.text;
   if (/^commit/i.test(text ?? '')) return 'commit';
-  return /^(?:insert|update|delete).*(?:documents|folders)/is.test(text ?? '') ? 'statement' : undefined;
+  return /^(?:with|insert|update|delete).*(?:documents|folders)/is.test(text ?? '') ? 'statement' : undefined;
 }
 
 function socketOf(client: pg.PoolClient): { destroy(): void } {

@@ -61,12 +61,13 @@ export async function sqliteClient(
   return new PrismaClient({ adapter });
 }
 
-/** The folders and documents in a database of PostgreSQL. */
+/** The folders and documents in a database of PostgreSQL. @param wrap makes of the driver adapter what is used */
 export async function postgresClient(
   pool: ConstructorParameters<typeof PrismaPg>[0],
+  wrap: (adapter: PrismaPg) => PrismaPg,
 ): Promise<Client & Connected> {
   const PrismaClient = await clientClass('postgresql');
-  return new PrismaClient({ adapter: new PrismaPg(pool) });
+  return new PrismaClient({ adapter: wrap(new PrismaPg(pool)) });
 }
 
 /** Their tables. */

@@ -12,18 +12,24 @@ import { postgresExecutor, readIntents } from './sql-executors.js';
 
 const CONNECTIONS = 5;
 
+type WrapAdapter = Parameters<typeof postgresClient>[1];
+
+const plain: WrapAdapter = (adapter) => adapter;
+
 /** A database of PostgreSQL for Prisma. */
 export class PrismaPostgres implements HarnessDatabase {
   readonly #url: string;
+  readonly #wrap: WrapAdapter;
   readonly #pool: pg.Pool;
 
-  private constructor(url: string) {
+  private constructor(url: string, wrap: WrapAdapter) {
     this.#url = url;
+    this.#wrap = wrap;
     this.#pool = new pg.Pool({ connectionString: url, max: 2 });
   }
 
-  static async create(server: PostgresServer): Promise<PrismaPostgres> {
-    const database = new PrismaPostgres(await server.createDatabase());
+  static async create(server: PostgresServer, wrap: WrapAdapter = plain): Promise<PrismaPostgres> {
+    const database = new PrismaPostgres(await server.createDatabase(), wrap);
     await database.#pool.query(POSTGRES_TABLES);
     return database;
   }
@@ -31,7 +37,7 @@ export class PrismaPostgres implements HarnessDatabase {
   async open(options: ProcessOptions): Promise<PrismaHarness> {
     const { depot, owner, onError, fields, watch } = options;
     const pool = new MortalPool({ connectionString: this.#url, max: CONNECTIONS }, options);
-    const base = await postgresClient(pool);
+    const base = await postgresClient(pool, this.#wrap);
     const journal = watch(new SqlJournal({ dialect: 'postgres', outside: executorOf(async () => base) }));
     const { content, photo, pages } = fields;
     const models = { document: { content, photo, pages: [pages] as const } };

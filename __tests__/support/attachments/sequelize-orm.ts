@@ -251,8 +251,8 @@ function watchSteps(sequelize: Sequelize, { step }: ProcessOptions): void {
   const query = sequelize.query;
   const watched = async (...parameters: Parameters<typeof query>) => {
     const [sql] = parameters;
-    const text = typeof sql === 'string' ? sql.trim() : '';
-    if (/^(?:INSERT|UPDATE|DELETE)/.test(text)) await step('statement');
+    const text = (typeof sql === 'string' ? sql : sql.query).trim();
+    if (/^(?:WITH|INSERT|UPDATE|DELETE)/.test(text)) await step('statement');
     if (/^COMMIT/.test(text)) await step('commit');
     return query.apply(sequelize, parameters);
   };

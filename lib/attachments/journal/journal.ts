@@ -32,6 +32,8 @@ export interface Decisions {
  * @typeParam Transaction what the adapter hands on to write in the transaction of the application
  */
 export interface IntentJournal<Transaction> {
+  /** The table in the application's database that `record` writes, if it is one; with its schema before a dot, if need be. */
+  readonly table?: string | undefined;
   /** Makes what it needs: a table, a collection, a folder. Called once before everything else; may find it there. */
   prepare(): Promise<void>;
   /** Writes intents outside of every transaction. Durable when it resolves. */

@@ -57,6 +57,7 @@ type RowState = Intent['state'] | 'kept' | 'claimed';
  * written beside an open transaction, announcements are files in a folder; what transactions decide is in the table.
  */
 export class SqlJournal implements IntentJournal<SqlExecutor> {
+  readonly table: string;
   readonly #rows: IntentTable;
   readonly #announcements: Announcements;
   /** Marks to be removed by the next transaction: one of its own for them would be as dear as the save. */
@@ -66,6 +67,7 @@ export class SqlJournal implements IntentJournal<SqlExecutor> {
   /** @throws DepotError `INVALID_OPTION` */
   constructor({ dialect, outside, table = DEFAULT_TABLE, folder }: SqlJournalOptions) {
     if (!TABLE_NAME.test(table)) throw new DepotError('INVALID_OPTION', `Not a name for a table: ${table}`);
+    this.table = table;
     this.#isSqlite = dialect === 'sqlite';
     this.#rows = new IntentTable(dialect, outside, table);
     this.#announcements = this.#isSqlite ? openFolder(folder) : this.#rows;

@@ -4,7 +4,7 @@ import type { Attachment } from '../attachment.js';
 import { type AttachmentOptions, Attachments } from '../attachments.js';
 import type { AttachmentField, AttachmentFieldOptions } from '../field.js';
 import type { IntentJournal } from '../journal/journal.js';
-import { DEFAULT_TABLE, type SqlExecutor, SqlJournal } from '../journal/sql-journal.js';
+import { type SqlExecutor, SqlJournal } from '../journal/sql-journal.js';
 import { Transactions } from '../sql/transactions.js';
 import {
   AttachmentColumn,
@@ -104,18 +104,18 @@ export function withAttachments<Database extends object>(
   db: Database,
   options: DrizzleAttachmentOptions,
 ): WithAttachments<Database> {
-  const { tables, journal = {}, ...others } = options;
+  const { tables, journal: given = {}, ...others } = options;
   const session = db as unknown as Session;
   const dialect = dialectOf(db);
   const schema = new Schema(Object.values(tables));
+  const journal = 'announce' in given ? given : journalOf(session, dialect, given);
   const attachments = new Attachments({
     ...others,
-    journal: 'announce' in journal ? journal : journalOf(session, dialect, journal),
+    journal,
     isReferenced: (path) => isReferenced(session, dialect, schema.columns, path),
   });
   schema.bind((value) => attachments.read(value));
-  const journalTable = 'announce' in journal ? undefined : (journal.table ?? DEFAULT_TABLE);
-  const source = transactionsOf(session, dialect, journalTable);
+  const source = transactionsOf(session, dialect, journal.table);
   const transactions = new Transactions(source, attachments, dialect.takeTurn);
   const observed: unknown = observedDatabase(session, schema, transactions, { $attachments: attachments });
   return observed as WithAttachments<Database>;

@@ -4,6 +4,8 @@ import { type AttachmentOptions, Attachments } from '../attachments.js';
 import type { IntentJournal } from '../journal/journal.js';
 import { type SqlExecutor, SqlJournal } from '../journal/sql-journal.js';
 import { Transactions } from '../sql/transactions.js';
+import { isLoadable } from './prisma/adapter.js';
+import { Carrier } from './prisma/carrier.js';
 import type { Client, Row } from './prisma/client.js';
 import { DataModel, type ModelDeclarations } from './prisma/data-model.js';
 import { dialectOf, executorOf, isReferenced, transactionsOf, turnsOf } from './prisma/dialect.js';
@@ -11,6 +13,7 @@ import { observedClient } from './prisma/observed-client.js';
 import { itemsOf } from './prisma/rows.js';
 
 export type { AttachmentOptions, Recovery } from '../attachments.js';
+export { type AdapterFactory, attachmentAdapter } from './prisma/adapter.js';
 export type { FieldDeclaration, ModelDeclarations } from './prisma/data-model.js';
 
 export interface PrismaAttachmentOptions<Models extends ModelDeclarations> extends AttachmentOptions {
@@ -81,15 +84,17 @@ export function attachments<const Models extends ModelDeclarations>(
 }
 
 function extended(base: Client, options: PrismaAttachmentOptions<ModelDeclarations>): Client {
-  const { schema, provider, defaultSchema, poolSize = DEFAULT_CONNECTIONS } = internalsOf(base);
-  const { models: declarations, connections = poolSize, journal = {}, ...others } = options;
+  const { schema, provider, defaultSchema, poolSize = DEFAULT_CONNECTIONS, canCarry } = internalsOf(base);
+  const { models: declarations, connections = poolSize, journal: given = {}, ...others } = options;
   const models = new DataModel(schema, declarations, defaultSchema);
   const dialect = dialectOf(provider);
   if (!(connections >= 2)) throw new DepotError('INVALID_OPTION', 'There must be at least 2 connections');
   const outside = executorOf(async () => base);
+  const journal = 'announce' in given ? given : new SqlJournal({ ...given, dialect: dialect.name, outside });
+  const carrier = canCarry && journal.table !== undefined ? new Carrier(models, journal.table) : undefined;
   const all: Attachments<SqlExecutor> = new Attachments({
     ...others,
-    journal: 'announce' in journal ? journal : new SqlJournal({ ...journal, dialect: dialect.name, outside }),
+    journal,
     isReferenced: (path) => isReferenced(base, dialect, models.withAttachments, path),
   });
   const client = base.$extends({ name: 'filedepot', result: resultsOf(models, all) });
@@ -97,7 +102,7 @@ function extended(base: Client, options: PrismaAttachmentOptions<ModelDeclaratio
   const setting = {
     models,
     dialect,
-    transactionsOf: (one: Client) => new Transactions(transactionsOf(one, dialect), all, takeTurn),
+    transactionsOf: (one: Client) => new Transactions(transactionsOf(one, dialect, carrier), all, takeTurn),
   };
   return observedClient(setting, client, { $attachments: () => all });
 }
@@ -109,6 +114,8 @@ interface Internals {
   readonly defaultSchema: string | undefined;
   /** Connections of the driver adapter: `new PrismaPg({ max })`. */
   readonly poolSize: number | undefined;
+  /** Whether its insertions can take something along. */
+  readonly canCarry: boolean;
 }
 
 /** Prisma tells none of them to its extensions, and has told its own in this way since there are any. */
@@ -120,6 +127,7 @@ function internalsOf(client: Client): Internals {
       provider: activeProvider,
       defaultSchema: adapter?.options?.schema,
       poolSize: adapter?.config?.max,
+      canCarry: isLoadable(adapter),
     };
   throw new DepotError('UNSUPPORTED', 'Attachments need a client of Prisma 7');
 }

@@ -26,21 +26,21 @@ export interface SequelizeAttachmentsOptions extends AttachmentOptions {
  */
 export function useAttachments(
   sequelize: Sequelize,
-  { journal, ...options }: SequelizeAttachmentsOptions,
+  { journal: given, ...options }: SequelizeAttachmentsOptions,
 ): Attachments<SqlExecutor> {
   const queryInterface = sequelize.getQueryInterface();
   const target = statementsOf(queryInterface);
   const reader = new RowReader(sequelize, target, (value) => attachments.read(value));
-  const ownJournalTable = isJournal(journal) ? undefined : (journal?.table ?? DEFAULT_TABLE);
-  const places = placesOf(sequelize, ownJournalTable);
+  const journal = isJournal(given) ? given : sequelizeJournal(sequelize, given);
+  const places = placesOf(sequelize, journal.table);
   const attachments = new Attachments({
     ...options,
-    journal: isJournal(journal) ? journal : sequelizeJournal(sequelize, journal),
+    journal,
     isReferenced: async (path) =>
       (await reader.isReferenced(path)) || ((await places?.refersTo(path)) ?? false),
   });
   bindReader(sequelize, (value) => attachments.read(value));
-  const transactions = new Transactions(sequelize, attachments, ownJournalTable);
+  const transactions = new Transactions(sequelize, attachments, journal.table);
   const statements = observed(queryInterface, new AttachmentStatements(target, transactions, reader, places));
   sequelize.getQueryInterface = () => statements;
   closeBefore(sequelize, () => attachments.close());

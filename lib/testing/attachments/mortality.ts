@@ -79,6 +79,7 @@ export class Mortality {
     };
     return {
       prepare: () => journal.prepare(),
+      table: journal.table,
       announce: (intents) => watch('announce', () => journal.announce(intents)),
       record: (decisions, transaction) => watch('record', () => journal.record(decisions, transaction)),
       retract: async (decisions, transaction) => journal.retract?.(decisions, transaction),

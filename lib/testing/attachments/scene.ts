@@ -127,6 +127,7 @@ export class Scene {
   }
 
   async intents(): Promise<string[]> {
+    await this.idle();
     return (await this.#database.intents()).map(({ state, paths }) => `${state} ${paths.join()}`);
   }
 

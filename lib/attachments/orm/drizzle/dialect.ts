@@ -95,7 +95,7 @@ function poolSizeOf(db: object): number {
   throw new DepotError('INVALID_OPTION', 'withAttachments needs a pool of at least 2 connections');
 }
 
-/** The transactions of a database. @param journalTable if the journal is ours */
+/** The transactions of a database. @param journalTable if the journal is in a table */
 export function transactionsOf(
   db: Session,
   dialect: Dialect,

@@ -3,6 +3,7 @@ import { DepotError, isDepotError } from '../../../errors.js';
 import { Semaphore } from '../../../internal/semaphore.js';
 import type { SqlDialect, SqlExecutor } from '../../journal/sql-journal.js';
 import { once, type TakeTurn, type TransactionSource } from '../../sql/transactions.js';
+import type { Carrier } from './carrier.js';
 import type { Client, Row } from './client.js';
 import { type ModelShape, quote } from './data-model.js';
 
@@ -106,8 +107,15 @@ function isRefusal(error: unknown): boolean {
 }
 
 /** The transactions of a client. */
-export function transactionsOf(client: Client, dialect: Dialect): TransactionSource<Client> {
+export function transactionsOf(
+  client: Client,
+  dialect: Dialect,
+  carrier: Carrier | undefined,
+): TransactionSource<Client> {
   return {
+    get carrier() {
+      return carrier?.of(client);
+    },
     outside: client,
     hidesRollback: dialect.name === 'postgres',
     isServer: dialect.name === 'postgres',

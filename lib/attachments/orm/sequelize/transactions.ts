@@ -75,7 +75,7 @@ export class Transactions {
   readonly #outcomes = new WeakMap<OpenTransaction, Outcome>();
   readonly #followed = new WeakSet<OpenTransaction>();
 
-  /** @param journalTable if the journal is ours */
+  /** @param journalTable if the journal is in a table */
   constructor(sequelize: Sequelize, attachments: Attachments<SqlExecutor>, journalTable: string | undefined) {
     this.#sequelize = sequelize;
     this.#attachments = attachments;
