@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { type Attachment, type AttachmentInput, attach } from '../../lib/attachments/attachment.js';
 import { Attachments, type AttachmentsOptions } from '../../lib/attachments/attachments.js';
 import { type AttachmentFieldOptions, attachmentField } from '../../lib/attachments/field.js';
-import type { IntentJournal } from '../../lib/attachments/journal/journal.js';
+import type { Intent, IntentJournal } from '../../lib/attachments/journal/journal.js';
 import { MemoryJournal, type MemoryTransaction } from '../../lib/attachments/journal/memory-journal.js';
 import { DepotManager } from '../../lib/depot/manager.js';
 import { MemoryStorage } from '../../lib/storages/memory.js';
@@ -120,6 +120,26 @@ describe('the journal', () => {
     expect(calls.filter((name) => name === 'record').length).toBeLessThan(10);
     await unit.settle('rolledBack');
     expect(await files()).toEqual([]);
+  });
+
+  test('has each file on record before it is there, and forgets what was announced in vain', async () => {
+    const announced = new Set<string>();
+    const early: string[] = [];
+    const announce = async (intents: readonly Intent[]) => {
+      await inner.announce(intents);
+      for (const { paths } of intents) announced.add(paths.join());
+    };
+    const all = attachments({ journal: journal({ announce }) });
+    for (let count = 0; count < 30; count += 1) {
+      const { path } = await save(all, attach('x'));
+      if (!announced.has(path)) early.push(path);
+    }
+    expect(early).toEqual([]);
+    expect(calls.filter((name) => name === 'announce').length).toBeLessThan(8);
+    expect(announced.size).toBeGreaterThan(30);
+    await all.idle();
+    for await (const { paths } of inner.entries()) throw new Error(`${paths} is still on record`);
+    expect(await files()).toHaveLength(30);
   });
 
   test('that cannot announce lets nothing be stored', async () => {
