@@ -96,11 +96,22 @@ test('a process that has slept uses none of before', async () => {
   expect(forgotten).toEqual([two?.[1]?.id]);
 });
 
-test('release forgets those that are free', async () => {
+test('slots have a second from when they were announced, however busy it was before', async () => {
+  const slots = new Slots(desk());
+  for (let taken = 0; taken < 60; taken += 1) {
+    await take(slots, 1);
+    jest.advanceTimersByTime(50);
+  }
+  expect(forgotten).toEqual([]);
+});
+
+test('release forgets those that are free, also those that are being announced', async () => {
   const slots = new Slots(desk());
   const ids = await take(slots, 5);
-  slots.release();
-  slots.release();
+  const late = Array.from({ length: 5 }, () => slots.take());
+  ids.push(...late.map(({ id }) => id));
+  await Promise.all([slots.release(), slots.release()]);
+  await Promise.all(late.map((slot) => slot.announced));
   expect([...ids, ...forgotten].sort()).toEqual(announced().sort());
 });
 

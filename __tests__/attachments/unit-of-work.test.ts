@@ -142,6 +142,16 @@ describe('the journal', () => {
     expect(await files()).toHaveLength(30);
   });
 
+  test('has nothing deleted that was never there', async () => {
+    const all = attachments();
+    const deletions: unknown[] = [];
+    depot.get().delete = async (id) => void deletions.push(id);
+    const unit = all.begin(transaction());
+    await expect(unit.store(field({ maxSize: 3 }), attach('four'))).rejects.toThrow();
+    await unit.settle('rolledBack');
+    expect(deletions).toEqual([]);
+  });
+
   test('that cannot announce lets nothing be stored', async () => {
     const all = attachments({ journal: journal({ announce: () => Promise.reject(new Error('full')) }) });
     const unit = all.begin(transaction());

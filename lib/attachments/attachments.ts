@@ -188,7 +188,7 @@ class Desk<Transaction> implements UnitDesk<Transaction> {
   }
 
   async idle(): Promise<void> {
-    for (const slots of this.#slots.values()) slots.release();
+    await Promise.all([...this.#slots.values()].map((slots) => slots.release()));
     await this.#forgetting.hurry(async () => {
       while (this.#background.size > 0) await Promise.all(this.#background);
     });

@@ -124,15 +124,14 @@ export class Saving {
   ): Promise<OwnFile> {
     const depot = this.#desk.depot.resolveAlias(storageName);
     const storage = this.#desk.depot.get(depot);
-    const { id, intent, announced: onRecord } = this.#desk.takeSlot(depot);
+    const { id, intent, announced } = this.#desk.takeSlot(depot);
     this.#intents.push(intent);
     const expected = () => ({ ...how.options(), id });
-    const announced = this.#whenAnnounced(intent, onRecord);
     // The content may be long in coming, and hears of a failure then.
     announced.catch(() => {});
     try {
       const staged = await storage.stage(content, { ...how.staging, expected, signal: this.#signal });
-      await staged.commit(expected(), announced);
+      await staged.commit(expected(), this.#whenAnnounced(intent, announced));
       return { depot, path: `${depot}/${id}`, details: detailsOf(staged) };
     } catch (error) {
       await Promise.allSettled([announced]);

@@ -35,7 +35,8 @@ export class Slots {
   #ready: Slot[] = [];
   #ahead = 0;
   #announcedAt = Number.NEGATIVE_INFINITY;
-  #isAnnouncing = false;
+  /** Of more than one slot. */
+  #announcing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(desk: SlotDesk) {
@@ -43,20 +44,20 @@ export class Slots {
   }
 
   take(): TakenSlot {
-    if (!this.#ready.every(isFresh)) this.release();
+    if (!this.#ready.every(isFresh)) this.#forgetReady();
     const ready = this.#ready.pop();
     if (ready) return { ...ready, announced: Promise.resolve() };
     const slot = this.#desk.newSlot();
-    const more = this.#isAnnouncing ? [] : this.#nextSlots();
+    const more = this.#announcing ? [] : this.#nextSlots();
     return { ...slot, announced: this.#announce(slot, more) };
   }
 
-  /** Forgets those that are free. */
-  release(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#desk.forget(this.#ready);
-    this.#ready = [];
+  /** Forgets those that are free, also those that are being announced. */
+  async release(): Promise<void> {
+    this.#forgetReady();
+    if (!this.#announcing) return;
+    await this.#announcing;
+    this.#forgetReady();
   }
 
   /** More with each time, if the last ones were used up at once. */
@@ -68,23 +69,29 @@ export class Slots {
     return Array.from({ length: this.#ahead }, () => this.#desk.newSlot());
   }
 
-  async #announce(slot: Slot, more: readonly Slot[]): Promise<void> {
-    if (more.length === 0) return this.#desk.announce([slot]);
-    this.#isAnnouncing = true;
-    try {
-      await this.#desk.announce([slot, ...more]);
-      this.#stockUp(more);
-    } catch (error) {
-      this.#desk.forget(more);
-      throw error;
-    } finally {
-      this.#isAnnouncing = false;
+  #announce(slot: Slot, more: readonly Slot[]): Promise<void> {
+    const announced = this.#desk.announce([slot, ...more]);
+    if (more.length > 0) {
+      const stockUp = () => this.#stockUp(more);
+      this.#announcing = announced
+        .then(stockUp, () => this.#desk.forget(more))
+        .finally(() => {
+          this.#announcing = undefined;
+        });
     }
+    return announced;
   }
 
   #stockUp(slots: readonly Slot[]): void {
     this.#ready.push(...slots);
-    this.#timer ??= setTimeout(() => this.release(), LIFETIME).unref();
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#forgetReady(), LIFETIME).unref();
+  }
+
+  #forgetReady(): void {
+    clearTimeout(this.#timer);
+    this.#desk.forget(this.#ready);
+    this.#ready = [];
   }
 }
 

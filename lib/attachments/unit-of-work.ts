@@ -207,17 +207,13 @@ export class UnitOfWork<Transaction> {
   }
 
   async #settle(outcome: Outcome): Promise<void> {
-    if (this.#running.size > 0) await this.#breakOff();
+    this.#ending.abort(new DepotError('CONFLICT', 'The transaction of these attachments has ended'));
+    await Promise.allSettled(this.#running);
     const isInDoubt = outcome === 'unknown' && this.transaction === undefined;
     const settling = isInDoubt ? this.#leave() : this.#discharge(outcome);
     // The database may be long in telling, and there is nothing that the caller could do about it.
     if (outcome === 'unknown') this.#desk.inBackground(settling);
     else await settling;
-  }
-
-  async #breakOff(): Promise<void> {
-    this.#ending.abort(new DepotError('CONFLICT', 'The transaction of these attachments has ended'));
-    await Promise.allSettled(this.#running);
   }
 
   /** The database may still be busy with the statement: what it has done is asked later, by `recover`. */

@@ -69,6 +69,8 @@ export class StagedFile implements ContentFacts {
    *   `CONFLICT` if it was committed or discarded before
    */
   commit(options: CommitOptions = {}, after?: Promise<unknown>): Promise<string> {
+    // Where it is not waited for, something else has failed before.
+    after?.catch(() => {});
     return this.#finish(() => this.#end.commit(options, after));
   }
 

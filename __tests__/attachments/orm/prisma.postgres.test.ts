@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { type Attachment, attach } from '../../../lib/attachments/attachment.js';
@@ -190,6 +190,67 @@ await describeWith(
       expect(statements.filter((text) => text.startsWith('WITH')).at(-1)).toContain('"shelves"');
       await client.$attachments().close();
       await base.$disconnect();
+    });
+
+    describe('with attachmentAdapter, a row that is inserted keeps its file', () => {
+      const lost = {
+        originalCode: '57P01',
+        kind: 'postgres',
+        code: '57P01',
+        severity: 'FATAL',
+        message: 'shut down',
+      };
+
+      /** @param losing how many answers to insertions are lost */
+      async function create(losing: number, extension: (base: Client) => object = () => ({})): Promise<void> {
+        let left = losing;
+        const factory = new PrismaPg({ connectionString });
+        const connect = factory.connect.bind(factory);
+        factory.connect = async () => {
+          const adapter = await connect();
+          const queryRaw = adapter.queryRaw.bind(adapter);
+          adapter.queryRaw = async (query) => {
+            const result = await queryRaw(query);
+            if (!query.sql.startsWith('WITH') || left-- <= 0) return result;
+            throw Object.assign(new Error('shut down'), { name: 'DriverAdapterError', cause: lost });
+          };
+          return adapter;
+        };
+        const { PrismaClient } = await import(await generateClient(SCHEMA));
+        const base: Client = new PrismaClient({ adapter: attachmentAdapter(factory) });
+        const depot = new DepotManager();
+        depot.configure('default', storage);
+        const client = base
+          .$extends({ query: { book: extension(base) } })
+          .$extends(attachments({ depot, models: { book: { cover: {} } } }));
+        shelfId = randomUUID();
+        await client.shelf.create({ data: { id: shelfId } });
+        const data = { shelfId, place: 1n, cover: attach('1') };
+        await expect(client.book.create({ data })).rejects.toThrow();
+        await client.$attachments().close();
+        await base.$disconnect();
+        expect(await covers()).toEqual(['1']);
+      }
+
+      test('where the answer is lost', async () => {
+        await create(1);
+      });
+
+      test('where the answer is lost, and another extension tries again', async () => {
+        const again = async ({ args, query }: { args: object; query: One }) =>
+          query(args).catch(() => query(args));
+        await create(1, () => ({ create: again }));
+        await create(2, () => ({ create: again }));
+      });
+
+      test('where another extension fails after that, by an answer of the database too', async () => {
+        await create(0, (base) => ({
+          async create({ args, query }: { args: object; query: One }) {
+            await query(args);
+            await base.shelf.create({ data: { id: shelfId } });
+          },
+        }));
+      });
     });
 
     test('no row is inserted with attachmentAdapter whose file was given up as abandoned', async () => {

@@ -32,7 +32,11 @@ export interface Decisions {
  * @typeParam Transaction what the adapter hands on to write in the transaction of the application
  */
 export interface IntentJournal<Transaction> {
-  /** The table in the application's database that `record` writes, if it is one; with its schema before a dot, if need be. */
+  /**
+   * The table in the application's database that `record` writes; with its schema before a dot, if need be. Where a journal
+   * names it, `record` may be given a transaction whose statements are run later, within another statement: they give no
+   * rows, and have to fail on a key of this table where an upload was claimed.
+   */
   readonly table?: string | undefined;
   /** Makes what it needs: a table, a collection, a folder. Called once before everything else; may find it there. */
   prepare(): Promise<void>;

@@ -7,7 +7,10 @@ export type SqlRow = Readonly<Record<string, unknown>>;
 
 /** Runs one statement, in a transaction or outside of all. */
 export interface SqlExecutor {
-  /** Whether statements are run later, so that they give no rows: each must fail unless all of it can be done. */
+  /**
+   * Whether statements are run later, so that they give no rows, within another statement of PostgreSQL: each must fail
+   * unless all of it can be done.
+   */
   readonly isLate?: boolean;
   /**
    * @param sql with placeholders as the dialect has them: `$1`, `$2`, … or `?`
@@ -183,20 +186,20 @@ class IntentTable implements Announcements {
   async insert(rows: readonly IntentRow[], executor = this.#outside): Promise<Set<string>> {
     const written = new Set<string>();
     for (const part of partsOf(rows)) {
-      const sql = `${this.#insertion(part)} ON CONFLICT (id) DO NOTHING RETURNING id`;
+      const places = part.map((_row, index) => `(${this.#places(5, index * 5)})`).join(', ');
+      const insertion = `INSERT INTO ${this.#table} (id, state, paths, owner, created_at) VALUES ${places}`;
+      const sql = `${insertion} ON CONFLICT (id) DO NOTHING RETURNING id`;
       for (const { id } of await executor.run(sql, valuesOf(part))) written.add(String(id));
     }
     return written;
   }
 
-  /** Rows that must not be there yet. */
+  /** Rows that must not be there yet, in PostgreSQL: as one parameter, since a statement has room for so many. */
   async insertLate(rows: readonly IntentRow[], executor: SqlExecutor): Promise<void> {
-    for (const part of partsOf(rows)) await executor.run(this.#insertion(part), valuesOf(part));
-  }
-
-  #insertion(rows: readonly IntentRow[]): string {
-    const places = rows.map((_row, index) => `(${this.#places(5, index * 5)})`).join(', ');
-    return `INSERT INTO ${this.#table} (id, state, paths, owner, created_at) VALUES ${places}`;
+    const columns = 'id, state, paths, owner, created_at';
+    const types = 'id text, state text, paths text, owner text, created_at text';
+    const given = `SELECT ${columns} FROM jsonb_to_recordset($1::jsonb) AS given (${types})`;
+    await executor.run(`INSERT INTO ${this.#table} (${columns}) ${given}`, [JSON.stringify(rows)]);
   }
 
   async statesOf(ids: readonly string[]): Promise<Map<string, string>> {

@@ -28,3 +28,22 @@ export class CarriedStatements implements SqlExecutor {
     return this.#statements;
   }
 }
+
+/**
+ * What comes before a statement of PostgreSQL that takes others along
+ * (https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING).
+ * @param place what stands for a parameter in the text
+ */
+export function asSubqueries(
+  statements: readonly SqlStatement[],
+  place: (parameter: string) => string,
+): string {
+  const subqueries = statements.map(({ sql, parameters }, index) => {
+    const text = sql.replace(/\$(\d+)/g, (_place, number) => place(parameters[Number(number) - 1] ?? ''));
+    return `${CARRIED}_${index} AS (${text})`;
+  });
+  return `WITH ${subqueries.join(', ')} `;
+}
+
+/** Begins the names of the subqueries. */
+export const CARRIED = 'depot_journal';

@@ -25,15 +25,19 @@ export interface TransactionSource<Session> {
   executor(session: () => Promise<Session>): SqlExecutor;
   /** Runs a statement outside of transactions; again, where others were in its way. */
   attempt<Result>(act: () => Promise<Result>): Promise<Result>;
-  /** Whether the database has said that it did not do a statement; otherwise nobody knows. */
-  isRefusal(error: unknown): boolean;
   /** Where one statement can take others along: all are done, or none. */
   readonly carrier?: StatementCarrier<Session> | undefined;
 }
 
+/** Whether the database has said that it did not do a statement; otherwise nobody knows. */
+export type IsRefusal = (error: unknown) => boolean;
+
+/** For one statement. */
 export interface StatementCarrier<Session> {
   /** For a statement outside of transactions, which takes these along. */
   session(carried: readonly SqlStatement[]): Session;
+  /** Whether the database has said that it did not do the statement; otherwise nobody knows. */
+  readonly isRefusal: IsRefusal;
   /** Whether a statement has failed because others have given up as abandoned what it was to keep. */
   isConflict(error: unknown): boolean;
 }
@@ -84,10 +88,12 @@ export class Transactions<Session> {
    * Runs a statement that only adds rows. With SQLite, a transaction around it would be as dear as the statement, and is
    * not needed: the rows tell whether it was done, should nobody else be able to. A server may still do it when the
    * process is dead and its files are recovered: there it needs the journal's mark, which it takes along, or a transaction.
+   * @param isRefusal asked where the statement is no transaction and takes nothing along
    */
-  runInsert<Result>(run: (work: Work<Session>) => Promise<Result>): Promise<Result> {
+  runInsert<Result>(run: (work: Work<Session>) => Promise<Result>, isRefusal: IsRefusal): Promise<Result> {
     const { outside, isServer, carrier } = this.#source;
-    if (!isServer) return this.#runOutside(run, this.#attachments.begin(), () => outside);
+    if (!isServer)
+      return this.#runOutside(run, this.#attachments.begin(), { open: () => outside, isRefusal });
     return carrier ? this.#runCarrying(run, carrier) : this.runAlone(run);
   }
 
@@ -98,7 +104,8 @@ export class Transactions<Session> {
     const carried = new CarriedStatements();
     const unit = this.#attachments.begin(carried);
     try {
-      return await this.#runOutside(run, unit, () => carrier.session(carried.take()));
+      const open = () => carrier.session(carried.take());
+      return await this.#runOutside(run, unit, { open, isRefusal: carrier.isRefusal });
     } catch (error) {
       throw carrier.isConflict(error)
         ? new DepotError('ATTACHMENT_CONFLICT', undefined, { cause: error })
@@ -109,9 +116,9 @@ export class Transactions<Session> {
   async #runOutside<Result>(
     run: (work: Work<Session>) => Promise<Result>,
     unit: UnitOfWork<SqlExecutor>,
-    open: () => Session,
+    { open, isRefusal }: { readonly open: () => Session; readonly isRefusal: IsRefusal },
   ): Promise<Result> {
-    const { attempt, isRefusal } = this.#source;
+    const { attempt } = this.#source;
     let outcome: Outcome = 'rolledBack';
     const session = async () => {
       outcome = 'unknown';

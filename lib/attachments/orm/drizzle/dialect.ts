@@ -5,7 +5,8 @@ import { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core';
 import { DepotError, isDepotError } from '../../../errors.js';
 import { Semaphore } from '../../../internal/semaphore.js';
 import type { SqlDialect, SqlExecutor, SqlRow } from '../../journal/sql-journal.js';
-import { isDuplicateIn } from '../../sql/refusals.js';
+import { CARRIED } from '../../sql/carried-statements.js';
+import { isDuplicateIn, isRefusedByPostgres } from '../../sql/refusals.js';
 import type { StatementCarrier, TakeTurn, TransactionSource } from '../../sql/transactions.js';
 import { acquireInTime, untilFree } from './busy.js';
 import type { Session } from './session.js';
@@ -109,7 +110,6 @@ export function transactionsOf(
     carrier: isServer && journalTable !== undefined ? carrierOf(db.$primary ?? db, journalTable) : undefined,
     executor: (session) => executorOf(dialect, session),
     attempt: (act) => dialect.outside(act),
-    isRefusal,
     transaction(body, options) {
       let hasBegun = false;
       const inside = (session: Session) => {
@@ -130,21 +130,23 @@ function carrierOf(db: Session, journalTable: string): StatementCarrier<Session>
     session(carried) {
       if (carried.length === 0) return db;
       const statements = carried.map(({ sql, parameters }, index) =>
-        db.$with(`depot_journal_${index}`).as(toSql(sql, parameters)),
+        db.$with(`${CARRIED}_${index}`).as(toSql(sql, parameters)),
       );
       const withMore = (...subqueries: readonly unknown[]) => db.with(...statements, ...subqueries);
       return { ...withMore(), with: withMore };
     },
+    isRefusal,
     isConflict: (error) => isDuplicateIn(journalTable, error),
   };
 }
 
 /** What we refuse is not sent. Drizzle wraps what the database says: a severity in PostgreSQL, and a code that tells its origin in SQLite. */
-function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): boolean {
   if (isDepotError(error)) return true;
   if (!isNativeError(error)) return false;
-  const { severity, code, cause } = error as Error & { severity?: unknown; code?: unknown };
-  return severity === 'ERROR' || String(code).startsWith('SQLITE_') || isRefusal(cause);
+  const isAnswer = 'severity' in error && isRefusedByPostgres(error);
+  const { code, cause } = error as Error & { code?: unknown };
+  return isAnswer || String(code).startsWith('SQLITE_') || isRefusal(cause);
 }
 
 /** Runs the journal's SQL in a transaction. @param session begins it, if need be */

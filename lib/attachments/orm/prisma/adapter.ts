@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { SqlStatement } from '../../sql/carried-statements.js';
+import { asSubqueries, type SqlStatement } from '../../sql/carried-statements.js';
+import { baseName, isRefusedByPostgres } from '../../sql/refusals.js';
 
 /** What is used of a factory of driver adapters: `PrismaPg` (https://www.prisma.io/docs/orm/overview/databases/database-drivers). */
 export interface AdapterFactory {
@@ -19,11 +20,21 @@ interface AdapterQuery {
   readonly argTypes: readonly object[];
 }
 
-/** What the next insertion into a table takes along. */
-class Cargo {
+/** Why an adapter has failed, where the database has answered (`DriverAdapterError`). */
+interface AdapterAnswer {
+  readonly originalCode?: unknown;
+  readonly severity?: unknown;
+  readonly table?: unknown;
+  readonly constraint?: { readonly index?: unknown };
+}
+
+/** What an insertion into a table takes along, and how that has gone. */
+export class Cargo {
   readonly #table: string;
   readonly #statements: readonly SqlStatement[];
-  isTaken = false;
+  #tries = 0;
+  #isDelivered = false;
+  #answer: AdapterAnswer = {};
 
   /** @param table quoted; where it has no schema, whatever schema it is in */
   constructor(table: string, statements: readonly SqlStatement[]) {
@@ -31,24 +42,47 @@ class Cargo {
     this.#statements = statements;
   }
 
-  /** The query with it, if it is that insertion. https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING */
-  loadedOn(query: AdapterQuery): AdapterQuery {
-    if (this.isTaken || !this.#isMeant(query.sql)) return query;
-    this.isTaken = true;
-    const args = [...query.args];
-    const subqueries = this.#statements.map(({ sql, parameters }, index) => {
-      const offset = args.length;
-      args.push(...parameters);
-      const moved = sql.replace(/\$(\d+)/g, (_place, number) => `$${offset + Number(number)}`);
-      return `depot_journal_${index} AS (${moved})`;
-    });
-    const argTypes = [...query.argTypes, ...args.slice(query.args.length).map(() => TEXT)];
-    return { ...query, sql: `WITH ${subqueries.join(', ')} ${query.sql}`, args, argTypes };
+  get isDelivered(): boolean {
+    return this.#isDelivered;
+  }
+
+  /** Whether the database has answered that it did not insert. Of an earlier try nobody knows. */
+  get isRefused(): boolean {
+    const { originalCode: code, severity } = this.#answer;
+    return this.#tries === 1 && !this.#isDelivered && isRefusedByPostgres({ code, severity });
+  }
+
+  /** Whether it was refused for a key in that table. */
+  isDuplicateIn(qualifiedTable: string): boolean {
+    const table = baseName(qualifiedTable);
+    const { table: said, constraint } = this.#answer;
+    return this.isRefused && (said === table || constraint?.index === `${table}_pkey`);
+  }
+
+  /** Runs a query, with the cargo if it is that insertion. */
+  async send(query: AdapterQuery, run: (query: AdapterQuery) => Promise<unknown>): Promise<unknown> {
+    if (this.#isDelivered || !this.#isMeant(query.sql)) return run(query);
+    this.#tries += 1;
+    try {
+      const result = await run(this.#loadedOn(query));
+      this.#isDelivered = true;
+      return result;
+    } catch (error) {
+      this.#answer = (error as { readonly cause?: AdapterAnswer })?.cause ?? {};
+      throw error;
+    }
   }
 
   #isMeant(sql: string): boolean {
     const [, schema = '', table = ''] = INSERTION.exec(sql) ?? [];
     return table === this.#table || schema + table === this.#table;
+  }
+
+  #loadedOn({ sql, args, argTypes, ...others }: AdapterQuery): AdapterQuery {
+    const all = [...args];
+    const prefix = asSubqueries(this.#statements, (parameter) => `$${all.push(parameter)}`);
+    const types = [...argTypes, ...all.slice(args.length).map(() => TEXT)];
+    return { ...others, sql: prefix + sql, args: all, argTypes: types };
   }
 }
 
@@ -76,28 +110,18 @@ export function isLoadable(factory: unknown): boolean {
   return typeof factory === 'object' && factory !== null && LOADABLE.has(factory);
 }
 
-/**
- * Does what inserts into a table, with statements that are done with it.
- * @param onLeft told when nothing has taken them along
- */
-export async function carrying<Result>(
-  table: string,
-  statements: readonly SqlStatement[],
-  act: () => Promise<Result>,
-  onLeft: () => void,
-): Promise<Result> {
-  const cargo = new Cargo(table, statements);
-  const result = await current.run(cargo, async () => act());
-  if (!cargo.isTaken) onLeft();
-  return result;
+/** Does what inserts, with what it takes along. */
+export function carrying<Result>(cargo: Cargo, act: () => Promise<Result>): Promise<Result> {
+  return current.run(cargo, async () => act());
 }
 
 function loadable(adapter: Adapter): Adapter {
-  const loaded = (query: AdapterQuery) => current.getStore()?.loadedOn(query) ?? query;
+  const sending = (run: (query: AdapterQuery) => Promise<unknown>) => (query: AdapterQuery) =>
+    current.getStore()?.send(query, run) ?? run(query);
   const { startTransaction } = adapter;
   return replacing(adapter, {
-    queryRaw: (query) => adapter.queryRaw(loaded(query)),
-    executeRaw: (query) => adapter.executeRaw(loaded(query)),
+    queryRaw: sending((query) => adapter.queryRaw(query)),
+    executeRaw: sending((query) => adapter.executeRaw(query)),
     ...(startTransaction && {
       startTransaction: async (...parameters) =>
         loadable(await startTransaction.apply(adapter, [...parameters])),

@@ -1,8 +1,8 @@
 import type { SqlStatement } from '../../sql/carried-statements.js';
 import type { StatementCarrier } from '../../sql/transactions.js';
-import { carrying } from './adapter.js';
+import { Cargo, carrying } from './adapter.js';
 import { type Client, modelOf } from './client.js';
-import type { DataModel, ModelShape } from './data-model.js';
+import type { DataModel } from './data-model.js';
 
 /** Has creates take along what the journal has to say, by a driver adapter that can do so. */
 export class Carrier {
@@ -15,51 +15,43 @@ export class Carrier {
     this.#journalTable = journalTable;
   }
 
-  /** Nothing where Prisma was found to insert otherwise than we know: transactions do it as well. */
+  /** For one operation of a client. Nothing where Prisma was found to insert otherwise than we know: transactions do it as well. */
   of(client: Client): StatementCarrier<Client> | undefined {
     if (!this.#isOfUse) return undefined;
+    let cargo: Cargo | undefined;
+    const load = (table: string, carried: readonly SqlStatement[]) => {
+      cargo = new Cargo(table, carried);
+      return cargo;
+    };
     return {
-      session: (carried) => (carried.length === 0 ? client : this.#carrying(client, carried)),
-      isConflict: (error) => isDuplicateIn(this.#journalTable, error),
+      session: (carried) =>
+        carried.length === 0 ? client : this.#carrying(client, (table) => load(table, carried)),
+      isRefusal: () => cargo?.isRefused ?? false,
+      isConflict: () => cargo?.isDuplicateIn(this.#journalTable) ?? false,
     };
   }
 
-  /** The client for one operation. */
-  #carrying(client: Client, carried: readonly SqlStatement[]): Client {
+  #carrying(client: Client, load: (table: string) => Cargo): Client {
     return new Proxy(client, {
       get: (_target, name) => {
         const shape = this.#models.find(String(name));
-        return shape ? this.#model(modelOf(client, shape.name), shape, carried) : Reflect.get(client, name);
+        if (!shape) return Reflect.get(client, name);
+        return this.#model(modelOf(client, shape.name), () => load(shape.table));
       },
     });
   }
 
-  #model(model: object, { table }: ModelShape, carried: readonly SqlStatement[]): object {
-    const onLeft = () => {
-      this.#isOfUse = false;
+  #model(model: object, load: () => Cargo): object {
+    const operate = async (name: string | symbol, parameters: readonly unknown[]) => {
+      const cargo = load();
+      const result = await carrying(cargo, () => Reflect.get(model, name).apply(model, parameters));
+      if (!cargo.isDelivered) this.#isOfUse = false;
+      return result;
     };
-    return new Proxy(model, {
-      get:
-        (_target, operation) =>
-        (...parameters: readonly unknown[]) =>
-          carrying(table, carried, () => Reflect.get(model, operation).apply(model, parameters), onLeft),
-    });
+    const get =
+      (_target: object, name: string | symbol) =>
+      (...parameters: readonly unknown[]) =>
+        operate(name, parameters);
+    return new Proxy(model, { get });
   }
-}
-
-/** What Prisma makes of a key that is there already: an error with the code P2002, and the adapter's answer in it. */
-function isDuplicateIn(qualifiedTable: string, error: unknown): boolean {
-  const table = qualifiedTable.toLowerCase().split('.').at(-1);
-  const { code, meta } = (error ?? {}) as DuplicateError;
-  const { table: said, constraint } = meta?.driverAdapterError?.cause ?? {};
-  return code === 'P2002' && (said === table || constraint?.index === `${table}_pkey`);
-}
-
-interface DuplicateError {
-  readonly code?: unknown;
-  readonly meta?: {
-    readonly driverAdapterError?: {
-      readonly cause?: { readonly table?: unknown; readonly constraint?: { readonly index?: unknown } };
-    };
-  };
 }

@@ -103,7 +103,7 @@ function cascadeTo(child: ModelShape, { attributes }: SchemaField): Cascade {
 }
 
 /** `Document` is `document` in the client. */
-function nameOf(model: string): string {
+export function nameOf(model: string): string {
   return model.slice(0, 1).toLowerCase() + model.slice(1);
 }
 

@@ -1,11 +1,10 @@
-import { isNativeError } from 'node:util/types';
-import { DepotError, isDepotError } from '../../../errors.js';
+import { DepotError } from '../../../errors.js';
 import { Semaphore } from '../../../internal/semaphore.js';
 import type { SqlDialect, SqlExecutor } from '../../journal/sql-journal.js';
 import { once, type TakeTurn, type TransactionSource } from '../../sql/transactions.js';
 import type { Carrier } from './carrier.js';
 import type { Client, Row } from './client.js';
-import { type ModelShape, quote } from './data-model.js';
+import { type ModelShape, nameOf, quote } from './data-model.js';
 
 /** What is different from database to database. */
 export interface Dialect {
@@ -98,12 +97,16 @@ export function executorOf(client: () => Promise<Client>): SqlExecutor {
  */
 const OWN_LIMITS = { maxWait: 60_000, timeout: 600_000 };
 
-/** What we refuse is not sent. Codes that begin with P2 are answers to a query (https://www.prisma.io/docs/orm/reference/error-reference). */
-function isRefusal(error: unknown): boolean {
-  if (isDepotError(error)) return true;
-  if (!isNativeError(error)) return false;
-  const isAnswer = /^P2\d{3}$/.test(String(Reflect.get(error, 'code')));
-  return isAnswer || error.name === 'PrismaClientValidationError';
+/** Answers of a database that has written nothing (https://www.prisma.io/docs/orm/reference/error-reference). */
+const REFUSALS: ReadonlySet<unknown> = new Set(['P2000', 'P2002', 'P2003', 'P2004', 'P2011', 'P2020']);
+
+/** Whether the database has refused an operation on a model; what other extensions have failed with says nothing of that. */
+export function isRefusal(model: ModelShape, error: unknown): boolean {
+  const { code, meta } = (error ?? {}) as {
+    readonly code?: unknown;
+    readonly meta?: { modelName?: unknown };
+  };
+  return REFUSALS.has(code) && nameOf(String(meta?.modelName)) === model.name;
 }
 
 /** The transactions of a client. */
@@ -121,7 +124,6 @@ export function transactionsOf(
     isServer: dialect.name === 'postgres',
     executor: executorOf,
     attempt: once,
-    isRefusal,
     transaction: (body, options = OWN_LIMITS) =>
       client.$transaction(body, options as object) as ReturnType<typeof body>,
   };

@@ -3,8 +3,8 @@ import { type OpenTransaction, once, type Transactions, type Work } from '../../
 import { type Arguments, type Client, modelOf } from './client.js';
 import { holdsUnsaved, touchesFiles } from './data.js';
 import type { DataModel, ModelShape } from './data-model.js';
-import type { Dialect } from './dialect.js';
-import { type OperationWork, RUNNERS } from './operations.js';
+import { type Dialect, isRefusal } from './dialect.js';
+import { type Operation, type OperationWork, RUNNERS } from './operations.js';
 import { concernFiles, LazyOperation, remember, runnerOf } from './promise.js';
 
 /** What all clients that are made of one have in common. */
@@ -101,7 +101,7 @@ class ObservedClient {
     const run = RUNNERS[name];
     const operation = { shape, name, parameters: parameters as Arguments };
     if (run && (touchesFiles(shape, name, parameters) || holdsUnsaved(parameters))) {
-      const runIn = (scope: Scope) => this.#inTransaction(scope, name, (work) => run(work, operation));
+      const runIn = (scope: Scope) => this.#inTransaction(scope, operation, (work) => run(work, operation));
       const promise = new LazyOperation(() => runIn(this.#scope));
       remember(promise, runIn, true);
       return promise;
@@ -119,7 +119,7 @@ class ObservedClient {
 
   #inTransaction(
     { client, open }: Scope,
-    name: string,
+    { name, shape }: Operation,
     run: (work: OperationWork) => Promise<unknown>,
   ): Promise<unknown> {
     const { dialect } = this.#setting;
@@ -128,7 +128,8 @@ class ObservedClient {
       return open.doubtful(() => run({ session, unit: open.unit, attempt: once, dialect }));
     }
     const runIn = (work: Work<Client>) => run({ ...work, dialect });
-    return ADDING.has(name) ? this.#transactions.runInsert(runIn) : this.#transactions.runAlone(runIn);
+    if (!ADDING.has(name)) return this.#transactions.runAlone(runIn);
+    return this.#transactions.runInsert(runIn, (error) => isRefusal(shape, error));
   }
 
   #transaction(input: unknown, options: object | undefined): Promise<unknown> {

@@ -250,9 +250,8 @@ export class AttachmentStatements {
     const { transaction, ignoreDuplicates } = options;
     const run = (work: Work) => NewFiles.of(work, (files) => act(work, files));
     // Of a duplicate that is ignored only a transaction can let go.
-    return ignoreDuplicates
-      ? this.#transactions.run(transaction, run)
-      : this.#transactions.runInsert(transaction, run);
+    if (ignoreDuplicates) return this.#transactions.run(transaction, run);
+    return this.#transactions.runInsert(transaction, this.#target.queryGenerator.quoteTable(table), run);
   }
 
   #run<Result>(

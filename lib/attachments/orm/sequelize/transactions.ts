@@ -5,7 +5,7 @@ import { KeyedMutex } from '../../../internal/keyed-mutex.js';
 import type { Attachments } from '../../attachments.js';
 import type { SqlExecutor } from '../../journal/sql-journal.js';
 import { CarriedStatements, type SqlStatement } from '../../sql/carried-statements.js';
-import { isDuplicateIn } from '../../sql/refusals.js';
+import { type DatabaseAnswer, isDuplicateIn, isRefusedByPostgres } from '../../sql/refusals.js';
 import type { Outcome, UnitOfWork } from '../../unit-of-work.js';
 import { isInMemory, type OpenTransaction, optionsOf, type Statements } from './internals.js';
 import { executorOf } from './journal.js';
@@ -99,19 +99,21 @@ export class Transactions {
   }
 
   /**
-   * Runs a statement that does nothing but add rows: without a transaction, if it was given none. PostgreSQL may still do
-   * it when this process is dead and its files are recovered, so that it takes the journal's mark along. With SQLite the
-   * rows will tell whether it was done.
+   * Runs a statement that does nothing but add rows: without a transaction, where it was given none and needs none.
+   * PostgreSQL may still do it when this process is dead and its files are recovered: it has to take the journal's mark
+   * along, if that is in a table. With SQLite the rows will tell whether it was done.
+   * @param table quoted
    */
   runInsert<Result>(
     given: Transaction | null | undefined,
+    table: string,
     act: (work: Work) => Promise<Result>,
   ): Promise<Result> {
     if (given) return this.run(given, act);
-    if (this.#isSqlite) return this.#runAlone(this.#attachments.begin(), act);
+    if (this.#isSqlite) return this.#runAlone(this.#attachments.begin(), table, act);
     return this.#journalTable === undefined
       ? this.run(given, act)
-      : this.#runCarrying(this.#journalTable, act);
+      : this.#runCarrying(this.#journalTable, table, act);
   }
 
   /** PostgreSQL answers the COMMIT of a transaction in which a statement has failed with a rollback, and no error. */
@@ -123,11 +125,16 @@ export class Transactions {
     return answer;
   }
 
-  async #runCarrying<Result>(journalTable: string, act: (work: Work) => Promise<Result>): Promise<Result> {
+  async #runCarrying<Result>(
+    journalTable: string,
+    table: string,
+    act: (work: Work) => Promise<Result>,
+  ): Promise<Result> {
     const carried = new CarriedStatements();
+    const unit = this.#attachments.begin(carried);
     const takeAlong = () => carried.take();
     try {
-      return await this.#runAlone(this.#attachments.begin(carried), (work) => act({ ...work, takeAlong }));
+      return await this.#runAlone(unit, table, (work) => act({ ...work, takeAlong }));
     } catch (error) {
       if (!isDuplicateIn(journalTable, error)) throw error;
       throw new DepotError('ATTACHMENT_CONFLICT', undefined, { cause: error });
@@ -135,7 +142,7 @@ export class Transactions {
   }
 
   /** The statement is the transaction. */
-  async #runAlone<Result>(unit: Unit, act: (work: Work) => Promise<Result>): Promise<Result> {
+  async #runAlone<Result>(unit: Unit, table: string, act: (work: Work) => Promise<Result>): Promise<Result> {
     let outcome: Outcome = 'rolledBack';
     const transaction = async () => {
       outcome = 'unknown';
@@ -146,7 +153,7 @@ export class Transactions {
       outcome = 'committed';
       return result;
     } catch (error) {
-      if (isRefusal(error)) outcome = 'rolledBack';
+      if (isRefusal(error, table)) outcome = 'rolledBack';
       throw error;
     } finally {
       await unit.settle(outcome);
@@ -287,15 +294,12 @@ function commandOf(answer: unknown): unknown {
   return typeof result === 'object' && result !== null && 'command' in result ? result.command : undefined;
 }
 
-/** Whether the database has answered that it did not do a statement; otherwise nobody knows. */
-function isRefusal(error: unknown): boolean {
-  const cause =
-    typeof error === 'object' && error !== null && 'original' in error ? error.original : undefined;
-  if (typeof cause !== 'object' || cause === null) return false;
-  // https://www.postgresql.org/docs/current/protocol-error-fields.html; SQLite is in this process.
-  const severity = 'severity' in cause ? cause.severity : undefined;
-  const isSqlite = 'errno' in cause && 'code' in cause && String(cause.code).startsWith('SQLITE');
-  return severity === 'ERROR' || isSqlite;
+/** Whether the database has answered that it did not insert; what hooks have failed with says nothing of that. */
+function isRefusal(error: unknown, table: string): boolean {
+  const { original } = (error ?? {}) as { readonly original?: DatabaseAnswer & { readonly sql?: unknown } };
+  if (!original || !String(original.sql).includes(`INSERT INTO ${table} `)) return false;
+  const isSqlite = String(original.code).startsWith('SQLITE');
+  return isSqlite || ('severity' in original && isRefusedByPostgres(original));
 }
 
 function ownWork(unit: Unit, transaction: Work['transaction']): Work {
