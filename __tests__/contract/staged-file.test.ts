@@ -37,7 +37,7 @@ describe('StagedFile', () => {
 
   test('commit makes a file and tells its details', async () => {
     await expect(staged.commit({ id: 'mine', filename: 'a' })).resolves.toBe('mine');
-    expect(end.commit).toHaveBeenCalledWith({ id: 'mine', filename: 'a' });
+    expect(end.commit.mock.calls[0]?.[0]).toEqual({ id: 'mine', filename: 'a' });
     expect(staged.details).toEqual(detailsOf('mine'));
     expect(end.discard).not.toHaveBeenCalled();
   });

@@ -14,6 +14,8 @@ interface Adapter {
   startTransaction?(...parameters: readonly unknown[]): Promise<Adapter>;
 }
 
+type Run = (query: AdapterQuery) => Promise<unknown>;
+
 interface AdapterQuery {
   readonly sql: string;
   readonly args: readonly unknown[];
@@ -33,7 +35,9 @@ export class Cargo {
   readonly #table: string;
   readonly #statements: readonly SqlStatement[];
   #tries = 0;
-  #isDelivered = false;
+  /** What it was delivered by, the adapter or a transaction. */
+  #courier: Adapter | undefined;
+  #isRolledBack = false;
   #answer: AdapterAnswer = {};
 
   /** @param table quoted; where it has no schema, whatever schema it is in */
@@ -43,13 +47,14 @@ export class Cargo {
   }
 
   get isDelivered(): boolean {
-    return this.#isDelivered;
+    return this.#courier !== undefined;
   }
 
-  /** Whether the database has answered that it did not insert. Of an earlier try nobody knows. */
+  /** Whether the database has answered that it did not insert, or has rolled that back. Of an earlier try nobody knows. */
   get isRefused(): boolean {
     const { originalCode: code, severity } = this.#answer;
-    return this.#tries === 1 && !this.#isDelivered && isRefusedByPostgres({ code, severity });
+    const isUndone = this.#isRolledBack || isRefusedByPostgres({ code, severity });
+    return this.#tries === 1 && !this.isDelivered && isUndone;
   }
 
   /** Whether it was refused for a key in that table. */
@@ -59,18 +64,28 @@ export class Cargo {
     return this.isRefused && (said === table || constraint?.index === `${table}_pkey`);
   }
 
-  /** Runs a query, with the cargo if it is that insertion. */
-  async send(query: AdapterQuery, run: (query: AdapterQuery) => Promise<unknown>): Promise<unknown> {
-    if (this.#isDelivered || !this.#isMeant(query.sql)) return run(query);
+  /** Runs a query by a courier, with the cargo if it is that insertion. */
+  async send(courier: Adapter, query: AdapterQuery, run: Run): Promise<unknown> {
+    if (this.#courier) return this.#sendLater(courier, query, run);
+    if (!this.#isMeant(query.sql)) return run(query);
     this.#tries += 1;
     try {
       const result = await run(this.#loadedOn(query));
-      this.#isDelivered = true;
+      this.#courier = courier;
       return result;
     } catch (error) {
       this.#answer = (error as { readonly cause?: AdapterAnswer })?.cause ?? {};
       throw error;
     }
+  }
+
+  async #sendLater(courier: Adapter, query: AdapterQuery, run: Run): Promise<unknown> {
+    const result = await run(query);
+    if (courier === this.#courier && query.sql === 'ROLLBACK') {
+      this.#isRolledBack = true;
+      this.#courier = undefined;
+    }
+    return result;
   }
 
   #isMeant(sql: string): boolean {
@@ -116,8 +131,10 @@ export function carrying<Result>(cargo: Cargo, act: () => Promise<Result>): Prom
 }
 
 function loadable(adapter: Adapter): Adapter {
-  const sending = (run: (query: AdapterQuery) => Promise<unknown>) => (query: AdapterQuery) =>
-    current.getStore()?.send(query, run) ?? run(query);
+  const sending =
+    (run: Run): Run =>
+    (query) =>
+      current.getStore()?.send(adapter, query, run) ?? run(query);
   const { startTransaction } = adapter;
   return replacing(adapter, {
     queryRaw: sending((query) => adapter.queryRaw(query)),

@@ -106,7 +106,14 @@ export function isRefusal(model: ModelShape, error: unknown): boolean {
     readonly code?: unknown;
     readonly meta?: { modelName?: unknown };
   };
-  return REFUSALS.has(code) && nameOf(String(meta?.modelName)) === model.name;
+  return REFUSALS.has(code) && isWithin(model, nameOf(String(meta?.modelName)));
+}
+
+/** Whether it is the model, or one whose rows may be created with its own. */
+function isWithin(model: ModelShape, name: string, seen: Set<ModelShape> = new Set()): boolean {
+  if (seen.has(model)) return false;
+  seen.add(model);
+  return model.name === name || [...model.relations.values()].some((other) => isWithin(other, name, seen));
 }
 
 /** The transactions of a client. */
