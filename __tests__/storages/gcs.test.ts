@@ -1,4 +1,6 @@
-import { afterAll, beforeAll } from '@jest/globals';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { TestGcsBucket } from '../support/gcs.js';
 import { runConformance } from '../support/run-conformance.js';
 import { describeWith, startGcsServer } from '../support/servers/index.js';
@@ -45,6 +47,21 @@ await describeWith('GCSStorage', [startGcsServer], (server) => {
         cleanup: () => storage.close(),
       };
     },
+  });
+
+  test('an upload that is given up while it begins is cancelled', async () => {
+    const controller = new AbortController();
+    strict.onBegun = async () => {
+      controller.abort(new Error('enough'));
+      await sleep(20);
+    };
+    const options = bucket.options({ apiEndpoint: strict.url, chunkSize: 256 * 1024 });
+    const storage = bucket.open(options);
+    const content = Readable.from(Array.from({ length: 64 }, () => Buffer.alloc(64 * 1024)));
+    await expect(storage.create(content, { signal: controller.signal })).rejects.toThrow('enough');
+    expect(unfinished(strict, options.prefix ?? '')).toEqual([]);
+    strict.onBegun = async () => {};
+    await storage.close();
   });
 });
 

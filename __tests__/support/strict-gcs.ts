@@ -38,6 +38,8 @@ export class StrictGcs {
   token: string | undefined;
   /** Whether copies take several requests, as they do between storage classes. */
   copiesInSteps = false;
+  /** Done when an upload has begun, before the answer. */
+  onBegun: () => Promise<void> = async () => {};
   readonly #target: URL;
   readonly #server = createServer((req, res) => this.#answer(req, res));
   readonly #mutex = new KeyedMutex();
@@ -109,6 +111,7 @@ export class StrictGcs {
     searchParams.set('uploadType', 'multipart');
     const id = randomUUID();
     this.sessions.set(id, { path: `${pathname}?${searchParams}`, resource, content: Buffer.alloc(0) });
+    await this.onBegun();
     res.writeHead(200, { location: `http://${req.headers.host}${pathname}?upload_id=${id}` }).end();
   }
 

@@ -81,13 +81,13 @@ export class ResumableUpload implements ObjectUpload {
     }
   }
 
+  /** Not given up once it is sent: nobody could cancel an upload whose address has not come. */
   async #begin(resource: NewResource, condition: Condition): Promise<string> {
     const access = accessQuery(this.#bucket.settings, 'predefinedAcl');
     const query = { uploadType: 'resumable', ...access, ...condition };
     const path = `/upload${this.#bucket.objectsPath(undefined, query)}`;
     const request = { method: 'POST', path, ...asJson(resource) } as const;
-    const options = { signal: this.#signal, isExpected: isConditionRefused };
-    const { headers } = await this.#bucket.call(request, options);
+    const { headers } = await this.#bucket.call(request, { isExpected: isConditionRefused });
     if (headers.location) return headers.location;
     throw new DepotError('STORAGE_FAILED', `${this.#bucket.place} gave no address to an upload`);
   }
