@@ -17,7 +17,7 @@ function detailsOf(id: string): WrittenDetails {
 }
 
 const end = {
-  commit: jest.fn(async ({ id = 'new' }: CommitOptions) => detailsOf(id)),
+  commit: jest.fn(async ({ id = 'new' }: CommitOptions, _after?: Promise<unknown>) => detailsOf(id)),
   replace: jest.fn(async (id: string, _options: FileOptions) => detailsOf(id)),
   discard: jest.fn(async () => {}),
 } satisfies StagingEnd;
@@ -37,7 +37,7 @@ describe('StagedFile', () => {
 
   test('commit makes a file and tells its details', async () => {
     await expect(staged.commit({ id: 'mine', filename: 'a' })).resolves.toBe('mine');
-    expect(end.commit.mock.calls[0]?.[0]).toEqual({ id: 'mine', filename: 'a' });
+    expect(end.commit).toHaveBeenCalledWith({ id: 'mine', filename: 'a' }, undefined);
     expect(staged.details).toEqual(detailsOf('mine'));
     expect(end.discard).not.toHaveBeenCalled();
   });

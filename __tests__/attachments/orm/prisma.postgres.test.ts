@@ -128,6 +128,25 @@ await describeWith(
       await prisma.shelf.deleteMany({});
     });
 
+    /** A client with `attachmentAdapter`. @param extension of books, beneath the attachments */
+    async function openCarrying(
+      factory: PrismaPg,
+      { cover = {}, extension = () => ({}) }: { cover?: object; extension?: (base: Client) => object } = {},
+    ) {
+      const { PrismaClient } = await import(await generateClient(SCHEMA));
+      const base: Client = new PrismaClient({ adapter: attachmentAdapter(factory) });
+      const depot = new DepotManager();
+      depot.configure('default', storage);
+      const client = base
+        .$extends({ query: { book: extension(base) } })
+        .$extends(attachments({ depot, models: { book: { cover } } }));
+      const close = async () => {
+        await client.$attachments().close();
+        await base.$disconnect();
+      };
+      return { client, close };
+    }
+
     async function fill(): Promise<void> {
       shelfId = randomUUID();
       const books = [1n, 2n, 3n].map((place) => ({ place, cover: attach(`${place}`) }));
@@ -166,13 +185,7 @@ await describeWith(
 
     test('a create is one statement with attachmentAdapter, which takes along what the journal has to say', async () => {
       const statements: string[] = [];
-      const depot = new DepotManager();
-      depot.configure('default', storage);
-      const factory = attachmentAdapter(watched(new PrismaPg({ connectionString }), statements));
-      const { PrismaClient } = await import(await generateClient(SCHEMA));
-      const base: Client = new PrismaClient({ adapter: factory });
-      const models = { book: { cover: {} } };
-      const client = base.$extends(attachments({ depot, models }));
+      const { client, close } = await openCarrying(watched(new PrismaPg({ connectionString }), statements));
       shelfId = randomUUID();
       await client.shelf.create({ data: { id: shelfId } });
       statements.length = 0;
@@ -188,8 +201,7 @@ await describeWith(
       const other = randomUUID();
       await client.shelf.create({ data: { id: other, books } });
       expect(statements.filter((text) => text.startsWith('WITH')).at(-1)).toContain('"shelves"');
-      await client.$attachments().close();
-      await base.$disconnect();
+      await close();
     });
 
     describe('with attachmentAdapter, a row that is inserted keeps its file', () => {
@@ -216,19 +228,12 @@ await describeWith(
           };
           return adapter;
         };
-        const { PrismaClient } = await import(await generateClient(SCHEMA));
-        const base: Client = new PrismaClient({ adapter: attachmentAdapter(factory) });
-        const depot = new DepotManager();
-        depot.configure('default', storage);
-        const client = base
-          .$extends({ query: { book: extension(base) } })
-          .$extends(attachments({ depot, models: { book: { cover: {} } } }));
+        const { client, close } = await openCarrying(factory, { extension });
         shelfId = randomUUID();
         await client.shelf.create({ data: { id: shelfId } });
         const data = { shelfId, place: 1n, cover: attach('1') };
         await expect(client.book.create({ data })).rejects.toThrow();
-        await client.$attachments().close();
-        await base.$disconnect();
+        await close();
         expect(await covers()).toEqual(['1']);
       }
 
@@ -256,23 +261,15 @@ await describeWith(
     test('no row is inserted with attachmentAdapter whose file was given up as abandoned', async () => {
       const claim = `INSERT INTO depot_intents SELECT id || ':mark', 'claimed', '[]', owner, created_at FROM depot_intents
         ON CONFLICT DO NOTHING`;
-      const depot = new DepotManager();
-      depot.configure('default', storage);
-      const { PrismaClient } = await import(await generateClient(SCHEMA));
-      const base: Client = new PrismaClient({
-        adapter: attachmentAdapter(new PrismaPg({ connectionString })),
-      });
-      const giveUp = { apply: async () => void (await base.$executeRawUnsafe(claim)) };
-      const client = base.$extends(
-        attachments({ depot, models: { book: { cover: { filters: [giveUp] } } } }),
-      );
+      const giveUp = { apply: async () => void (await plain.$executeRawUnsafe(claim)) };
+      const cover = { filters: [giveUp] };
+      const { client, close } = await openCarrying(new PrismaPg({ connectionString }), { cover });
       shelfId = randomUUID();
       await client.shelf.create({ data: { id: shelfId } });
       const data = { shelfId, place: 1n, cover: attach('1') };
       await expect(client.book.create({ data })).rejects.toMatchObject({ code: 'ATTACHMENT_CONFLICT' });
       expect(await covers()).toEqual([]);
-      await client.$attachments().close();
-      await base.$disconnect();
+      await close();
     });
 
     test('lets those who update a row at once wait for each other', async () => {

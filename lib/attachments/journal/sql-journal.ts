@@ -50,6 +50,8 @@ const TABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)?$/;
 /** Rows that one statement writes or asks for: five parameters each, and SQLite has had room for 999. */
 const ROWS_AT_ONCE = 150;
 
+const COLUMNS = 'id, state, paths, owner, created_at';
+
 /** Ends the key of the row that decides about an upload: kept by its transaction, or claimed by whoever cleans up. */
 const MARK = ':mark';
 
@@ -187,7 +189,7 @@ class IntentTable implements Announcements {
     const written = new Set<string>();
     for (const part of partsOf(rows)) {
       const places = part.map((_row, index) => `(${this.#places(5, index * 5)})`).join(', ');
-      const insertion = `INSERT INTO ${this.#table} (id, state, paths, owner, created_at) VALUES ${places}`;
+      const insertion = `INSERT INTO ${this.#table} (${COLUMNS}) VALUES ${places}`;
       const sql = `${insertion} ON CONFLICT (id) DO NOTHING RETURNING id`;
       for (const { id } of await executor.run(sql, valuesOf(part))) written.add(String(id));
     }
@@ -196,10 +198,9 @@ class IntentTable implements Announcements {
 
   /** Rows that must not be there yet, in PostgreSQL: as one parameter, since a statement has room for so many. */
   async insertLate(rows: readonly IntentRow[], executor: SqlExecutor): Promise<void> {
-    const columns = 'id, state, paths, owner, created_at';
     const types = 'id text, state text, paths text, owner text, created_at text';
-    const given = `SELECT ${columns} FROM jsonb_to_recordset($1::jsonb) AS given (${types})`;
-    await executor.run(`INSERT INTO ${this.#table} (${columns}) ${given}`, [JSON.stringify(rows)]);
+    const given = `SELECT ${COLUMNS} FROM jsonb_to_recordset($1::jsonb) AS given (${types})`;
+    await executor.run(`INSERT INTO ${this.#table} (${COLUMNS}) ${given}`, [JSON.stringify(rows)]);
   }
 
   async statesOf(ids: readonly string[]): Promise<Map<string, string>> {
