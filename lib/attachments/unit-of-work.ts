@@ -11,13 +11,16 @@ import { type IntentDesk, type Saved, Saving } from './saving.js';
  * How a transaction has ended:
  * - `committed`: the database has said so,
  * - `rolledBack`: it has said so, or nothing was ever sent,
+ * - `refused`: a statement without a transaction is over, and was refused as far as its error tells: the rows are asked,
  * - `unknown`: the connection was lost in the commit, or in a statement without a transaction.
  */
-export type Outcome = 'committed' | 'rolledBack' | 'unknown';
+export type Outcome = 'committed' | 'rolledBack' | 'refused' | 'unknown';
 
 /** What a unit of work needs of the attachments that it belongs to. */
 export interface UnitDesk<Transaction> extends IntentDesk {
   readonly journal: IntentJournal<Transaction>;
+  /** Whether a row refers to the file of that path. */
+  readonly isReferenced: (path: string) => Promise<boolean>;
   prepare(): Promise<void>;
   /** Leaves intents to `recover`. */
   owe(intents: readonly Intent[], error: unknown): void;
@@ -239,9 +242,19 @@ export class UnitOfWork<Transaction> {
   async #owed(outcome: Outcome): Promise<readonly Intent[]> {
     const all = [...this.#uploads, ...this.#deletions];
     if (outcome === 'rolledBack') return this.#uploads;
+    if (outcome === 'refused') return this.#withoutRow();
     if (this.transaction === undefined) return this.#deletions;
     const asked = outcome === 'committed' && !this.#isUndoneInPart ? this.#deletions : all;
     return asked.length === 0 ? [] : this.#desk.journal.standing(asked);
+  }
+
+  async #withoutRow(): Promise<readonly Intent[]> {
+    const owed: Intent[] = [];
+    for (const intent of this.#uploads) {
+      const [path = ''] = intent.paths;
+      if (!(await this.#desk.isReferenced(path))) owed.push(intent);
+    }
+    return owed;
   }
 
   #withdraw(owed: ReadonlySet<Intent>): void {

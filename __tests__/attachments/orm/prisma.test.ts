@@ -303,6 +303,18 @@ await describeWith('Prisma', [prismaProgram], (_program) => {
       expect(await Promise.all(['a', 'b', 'c'].map(content))).toEqual(['a', 'b', 'c']);
     });
 
+    test('may fail after a row is there, by an answer of the database too: it keeps its file', async () => {
+      const createTwice = async ({ args, query }: { args: object; query: One }) => {
+        const row = await query(args);
+        await query({ data: { name: row.name } });
+        return row;
+      };
+      const further = prisma.$extends({ query: { document: { create: createTwice } } });
+      const creating = further.document.create({ data: { name: 'a', content: attach('1') } });
+      await expect(creating).rejects.toMatchObject({ code: 'P2002' });
+      expect(await content('a')).toBe('1');
+    });
+
     test.each<[string, ModelDeclarations]>([
       ['a model that is not there', { letter: { photo: {} } }],
       ['a field that is not there', { document: { picture: {} } }],

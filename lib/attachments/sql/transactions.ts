@@ -29,15 +29,14 @@ export interface TransactionSource<Session> {
   readonly carrier?: StatementCarrier<Session> | undefined;
 }
 
-/** Whether the database has said that it did not do a statement; otherwise nobody knows. */
-export type IsRefusal = (error: unknown) => boolean;
+/** What a statement's error says of its end. */
+export type OutcomeOf = (error: unknown) => Exclude<Outcome, 'committed'>;
 
 /** For one statement. */
 export interface StatementCarrier<Session> {
   /** For a statement outside of transactions, which takes these along. */
   session(carried: readonly SqlStatement[]): Session;
-  /** Whether the database has said that it did not do the statement; otherwise nobody knows. */
-  readonly isRefusal: IsRefusal;
+  readonly outcomeOf: OutcomeOf;
   /** Whether a statement has failed because others have given up as abandoned what it was to keep. */
   isConflict(error: unknown): boolean;
 }
@@ -88,12 +87,12 @@ export class Transactions<Session> {
    * Runs a statement that only adds rows. With SQLite, a transaction around it would be as dear as the statement, and is
    * not needed: the rows tell whether it was done, should nobody else be able to. A server may still do it when the
    * process is dead and its files are recovered: there it needs the journal's mark, which it takes along, or a transaction.
-   * @param isRefusal asked where the statement is no transaction and takes nothing along
+   * @param outcomeOf asked where the statement is no transaction and takes nothing along
    */
-  runInsert<Result>(run: (work: Work<Session>) => Promise<Result>, isRefusal: IsRefusal): Promise<Result> {
+  runInsert<Result>(run: (work: Work<Session>) => Promise<Result>, outcomeOf: OutcomeOf): Promise<Result> {
     const { outside, isServer, carrier } = this.#source;
     if (!isServer)
-      return this.#runOutside(run, this.#attachments.begin(), { open: () => outside, isRefusal });
+      return this.#runOutside(run, this.#attachments.begin(), { open: () => outside, outcomeOf });
     return carrier ? this.#runCarrying(run, carrier) : this.runAlone(run);
   }
 
@@ -105,7 +104,7 @@ export class Transactions<Session> {
     const unit = this.#attachments.begin(carried);
     try {
       const open = () => carrier.session(carried.take());
-      return await this.#runOutside(run, unit, { open, isRefusal: carrier.isRefusal });
+      return await this.#runOutside(run, unit, { open, outcomeOf: (error) => carrier.outcomeOf(error) });
     } catch (error) {
       throw carrier.isConflict(error)
         ? new DepotError('ATTACHMENT_CONFLICT', undefined, { cause: error })
@@ -116,12 +115,13 @@ export class Transactions<Session> {
   async #runOutside<Result>(
     run: (work: Work<Session>) => Promise<Result>,
     unit: UnitOfWork<SqlExecutor>,
-    { open, isRefusal }: { readonly open: () => Session; readonly isRefusal: IsRefusal },
+    { open, outcomeOf }: { readonly open: () => Session; readonly outcomeOf: OutcomeOf },
   ): Promise<Result> {
     const { attempt } = this.#source;
+    let isSent = false;
     let outcome: Outcome = 'rolledBack';
     const session = async () => {
-      outcome = 'unknown';
+      isSent = true;
       return open();
     };
     try {
@@ -129,7 +129,7 @@ export class Transactions<Session> {
       outcome = 'committed';
       return result;
     } catch (error) {
-      if (isRefusal(error)) outcome = 'rolledBack';
+      if (isSent) outcome = outcomeOf(error);
       throw error;
     } finally {
       await unit.settle(outcome);

@@ -1,7 +1,7 @@
 import type { Table } from 'drizzle-orm';
 import { type OpenTransaction, once, type Transactions } from '../../sql/transactions.js';
 import { runDelete } from './delete.js';
-import { isRefusal } from './dialect.js';
+import { outcomeOf } from './dialect.js';
 import { onlyAdds, runInsert } from './insert.js';
 import { deletesFiles, type Schema, type TableShape } from './schema.js';
 import { type Builder, call, type Session } from './session.js';
@@ -28,7 +28,7 @@ export function observedDatabase(
   additions: object,
 ): Session {
   const inTransaction: InTransaction = (run, statement) =>
-    onlyAdds(statement) ? transactions.runInsert(run, isRefusal) : transactions.runAlone(run);
+    onlyAdds(statement) ? transactions.runInsert(run, outcomeOf) : transactions.runAlone(run);
   const transaction = (body: (session: Session) => Promise<unknown>, config?: unknown) =>
     transactions.run((open) => body(observedTransaction(open.session, schema, open)), config);
   return overlaid(db, { ...statements(db, schema, inTransaction), transaction, ...additions });

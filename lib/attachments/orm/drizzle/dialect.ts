@@ -7,7 +7,7 @@ import { Semaphore } from '../../../internal/semaphore.js';
 import type { SqlDialect, SqlExecutor, SqlRow } from '../../journal/sql-journal.js';
 import { CARRIED } from '../../sql/carried-statements.js';
 import { isDuplicateIn, isRefusedByPostgres } from '../../sql/refusals.js';
-import type { StatementCarrier, TakeTurn, TransactionSource } from '../../sql/transactions.js';
+import type { OutcomeOf, StatementCarrier, TakeTurn, TransactionSource } from '../../sql/transactions.js';
 import { acquireInTime, untilFree } from './busy.js';
 import type { Session } from './session.js';
 
@@ -135,13 +135,18 @@ function carrierOf(db: Session, journalTable: string): StatementCarrier<Session>
       const withMore = (...subqueries: readonly unknown[]) => db.with(...statements, ...subqueries);
       return { ...withMore(), with: withMore };
     },
-    isRefusal,
+    outcomeOf,
     isConflict: (error) => isDuplicateIn(journalTable, error),
   };
 }
 
+/** How a statement has ended. */
+export function outcomeOf(error: unknown): ReturnType<OutcomeOf> {
+  return isRefusal(error) ? 'rolledBack' : 'unknown';
+}
+
 /** What we refuse is not sent. Drizzle wraps what the database says: a severity in PostgreSQL, and a code that tells its origin in SQLite. */
-export function isRefusal(error: unknown): boolean {
+function isRefusal(error: unknown): boolean {
   if (isDepotError(error)) return true;
   if (!isNativeError(error)) return false;
   const isAnswer = 'severity' in error && isRefusedByPostgres(error);

@@ -26,7 +26,7 @@ export class Carrier {
     return {
       session: (carried) =>
         carried.length === 0 ? client : this.#carrying(client, (table) => load(table, carried)),
-      isRefusal: () => cargo?.isRefused ?? false,
+      outcomeOf: () => (cargo?.isRefused ? 'rolledBack' : 'unknown'),
       isConflict: () => cargo?.isDuplicateIn(this.#journalTable) ?? false,
     };
   }

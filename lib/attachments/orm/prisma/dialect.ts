@@ -1,7 +1,7 @@
 import { DepotError } from '../../../errors.js';
 import { Semaphore } from '../../../internal/semaphore.js';
 import type { SqlDialect, SqlExecutor } from '../../journal/sql-journal.js';
-import { once, type TakeTurn, type TransactionSource } from '../../sql/transactions.js';
+import { type OutcomeOf, once, type TakeTurn, type TransactionSource } from '../../sql/transactions.js';
 import type { Carrier } from './carrier.js';
 import type { Client, Row } from './client.js';
 import { type ModelShape, nameOf, quote } from './data-model.js';
@@ -100,13 +100,14 @@ const OWN_LIMITS = { maxWait: 60_000, timeout: 600_000 };
 /** Answers of a database that has written nothing (https://www.prisma.io/docs/orm/reference/error-reference). */
 const REFUSALS: ReadonlySet<unknown> = new Set(['P2000', 'P2002', 'P2003', 'P2004', 'P2011', 'P2020']);
 
-/** Whether the database has refused an operation on a model; what other extensions have failed with says nothing of that. */
-export function isRefusal(model: ModelShape, error: unknown): boolean {
+/** How an operation on a model has ended. Other extensions may have done more, and have failed with that: the rows are asked. */
+export function outcomeOf(model: ModelShape, error: unknown): ReturnType<OutcomeOf> {
   const { code, meta } = (error ?? {}) as {
     readonly code?: unknown;
     readonly meta?: { modelName?: unknown };
   };
-  return REFUSALS.has(code) && isWithin(model, nameOf(String(meta?.modelName)));
+  const isRefusal = REFUSALS.has(code) && isWithin(model, nameOf(String(meta?.modelName)));
+  return isRefusal ? 'refused' : 'unknown';
 }
 
 /** Whether it is the model, or one whose rows may be created with its own. */

@@ -3,7 +3,7 @@ import { type OpenTransaction, once, type Transactions, type Work } from '../../
 import { type Arguments, type Client, modelOf } from './client.js';
 import { holdsUnsaved, touchesFiles } from './data.js';
 import type { DataModel, ModelShape } from './data-model.js';
-import { type Dialect, isRefusal } from './dialect.js';
+import { type Dialect, outcomeOf } from './dialect.js';
 import { type Operation, type OperationWork, RUNNERS } from './operations.js';
 import { concernFiles, LazyOperation, remember, runnerOf } from './promise.js';
 
@@ -129,7 +129,7 @@ class ObservedClient {
     }
     const runIn = (work: Work<Client>) => run({ ...work, dialect });
     if (!ADDING.has(name)) return this.#transactions.runAlone(runIn);
-    return this.#transactions.runInsert(runIn, (error) => isRefusal(shape, error));
+    return this.#transactions.runInsert(runIn, (error) => outcomeOf(shape, error));
   }
 
   #transaction(input: unknown, options: object | undefined): Promise<unknown> {
