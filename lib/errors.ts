@@ -66,6 +66,13 @@ export const ERROR_TABLE = {
 /** Stable name of an error: safe to compare with, now and in later versions. */
 export type DepotErrorCode = keyof typeof ERROR_TABLE;
 
+/** A file of a form, as the client names it. */
+export interface FormFile {
+  /** Name of the form's field. */
+  readonly field: string;
+  readonly filename: string;
+}
+
 /** What filedepot throws. `code` is stable; `message` is for people and may change. */
 export class DepotError extends Error {
   readonly code: DepotErrorCode;
@@ -73,13 +80,16 @@ export class DepotError extends Error {
   readonly status: number;
   /** Short text for people, the same for every error of this code. */
   readonly title: string;
+  /** The file of a form that was refused. */
+  readonly file?: FormFile | undefined;
 
-  constructor(code: DepotErrorCode, message?: string, options?: { cause?: unknown }) {
+  constructor(code: DepotErrorCode, message?: string, options?: { cause?: unknown; file?: FormFile }) {
     super(message ?? ERROR_TABLE[code].title, options);
     this.name = 'DepotError';
     this.code = code;
     this.status = ERROR_TABLE[code].status;
     this.title = ERROR_TABLE[code].title;
+    if (options?.file) this.file = options.file;
   }
 }
 

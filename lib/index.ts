@@ -74,7 +74,7 @@ export {
   type SigningOptions,
 } from './depot/manager.js';
 export type { FlatSettings } from './depot/settings.js';
-export { DepotError, type DepotErrorCode, FileNotFoundError, isDepotError } from './errors.js';
+export { DepotError, type DepotErrorCode, FileNotFoundError, type FormFile, isDepotError } from './errors.js';
 export type { ImageFormat } from './images/formats.js';
 export type { Fit } from './images/geometry.js';
 export type { ImageFilterOptions } from './images/image-filter.js';

@@ -203,6 +203,17 @@ describe('too much', () => {
     await expectRefusal(await server.post(parts), status, code);
   });
 
+  test.each<[string, UploadOptions, number]>([
+    ['too large', { limits: { fileSize: 5 } }, 413],
+    ['of a type that is not accepted', { accept: ['text/plain'] }, 415],
+    ['refused by the application', { validate: (_req, { size }) => size === 5 }, 422],
+  ])('and the answer tells which of several files is %s', async (_what, options, status) => {
+    handler = upload(options).any();
+    const second = { name: 'photos', filename: 'cät.png', content: pngOf(1, 1, [0, 0, 0]) };
+    const answer = await server.post([hello, second, hello]);
+    expect(answer.problem).toMatchObject({ status, file: { field: 'photos', filename: 'cät.png' } });
+  });
+
   test.each<[string, UploadOptions['limits'], Part[]]>([
     ['files', { files: 2 }, [hello, hello]],
     ['fields', { fields: 2 }, Array(2).fill({ name: 'a', content: 'x' })],

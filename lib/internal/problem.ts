@@ -1,5 +1,5 @@
 import { type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
-import { isDepotError } from '../errors.js';
+import { type FormFile, isDepotError } from '../errors.js';
 
 /** Problem details (RFC 9457 section 3). */
 export interface ProblemDetails {
@@ -12,6 +12,8 @@ export interface ProblemDetails {
   readonly detail?: string;
   /** Stable code of the error; absent where it is none of filedepot's. */
   readonly code?: string;
+  /** The file of a form that was refused, as the client names it. */
+  readonly file?: FormFile;
 }
 
 /** An answer to a request that failed. */
@@ -48,9 +50,11 @@ function isErrorStatus(status: unknown): status is number {
 }
 
 /** Messages of server errors may name paths and hosts, so that clients get the title of their code instead. */
-function explanation(error: unknown): Pick<ProblemDetails, 'detail' | 'code'> {
-  if (isDepotError(error))
-    return { detail: error.status < 500 ? error.message : error.title, code: error.code };
+function explanation(error: unknown): Pick<ProblemDetails, 'detail' | 'code' | 'file'> {
+  if (isDepotError(error)) {
+    const { code, status, message, title, file } = error;
+    return { detail: status < 500 ? message : title, code, ...(file && { file }) };
+  }
   return isForClients(error) ? { detail: error.message } : {};
 }
 

@@ -12,6 +12,7 @@ import type { FileDetails } from '../contract/stored-file.js';
 import { DepotError } from '../errors.js';
 import { decideContentType } from '../internal/accept.js';
 import type { FromUpload, IncomingFile, ReceivedFile, UploadRules } from './options.js';
+import { withFile } from './upload-error.js';
 import { validateFile } from './validate.js';
 
 /** A file of a request, about to be read. */
@@ -73,7 +74,7 @@ export class UploadBatch {
    *   of `FileStorage.stage`; what the function `storage` throws
    */
   stage(arrival: Arrival): Promise<Upload> {
-    const staging = this.#stage(arrival);
+    const staging = aboutFile(arrival.file, () => this.#stage(arrival));
     this.#stagings.push(staging);
     return staging;
   }
@@ -90,7 +91,7 @@ export class UploadBatch {
   async store(): Promise<FileInfo[]> {
     const uploads = await Promise.all(this.#stagings);
     const acts: (() => Promise<void>)[] = [];
-    for (const upload of uploads) acts.push(await this.#prepare(upload));
+    for (const upload of uploads) acts.push(await aboutFile(upload.file, () => this.#prepare(upload)));
     const outcomes = await Promise.allSettled(acts.map((act) => act()));
     const failure = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failure) throw failure.reason;
@@ -193,6 +194,14 @@ export class UploadBatch {
     if (!details) throw new DepotError('STORAGE_FAILED', 'The storage does not tell what it has stored');
     const url = this.#directory.urlFor(`${storageName}/${details.id}`);
     issued(Object.assign(info, toFileInfo(storageName, details, url)));
+  }
+}
+
+async function aboutFile<Result>(file: IncomingFile, act: () => Promise<Result>): Promise<Result> {
+  try {
+    return await act();
+  } catch (error) {
+    throw withFile(error, file);
   }
 }
 

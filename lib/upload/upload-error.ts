@@ -1,5 +1,6 @@
 import multer from 'multer';
 import { DepotError, type DepotErrorCode, isDepotError } from '../errors.js';
+import type { IncomingFile } from './options.js';
 
 /** Multer's codes, of which its types know only some. */
 const CODES: Readonly<Record<string, DepotErrorCode>> = {
@@ -19,6 +20,20 @@ const CODES: Readonly<Record<string, DepotErrorCode>> = {
 
 /** Characters of a client's name for a field that a message repeats. */
 const MAX_QUOTED_NAME = 100;
+
+const REFUSALS: ReadonlySet<DepotErrorCode> = new Set([
+  'FILE_TOO_LARGE',
+  'CONTENT_TYPE_MISMATCH',
+  'CONTENT_TYPE_NOT_ACCEPTED',
+  'UPLOAD_REFUSED',
+]);
+
+/** The same error, where it is a file's refusal with its file: others of the form may fail with it as well. */
+export function withFile(error: unknown, { fieldname, originalname }: IncomingFile): unknown {
+  if (!isDepotError(error) || error.file || !REFUSALS.has(error.code) || !fieldname) return error;
+  const file = { field: fieldname, filename: originalname };
+  return new DepotError(error.code, error.message, { cause: error.cause, file });
+}
 
 /** An error of multer as one of ours. */
 export function fromMulterError(error: multer.MulterError): DepotError {
