@@ -417,6 +417,27 @@ describe('recover', () => {
     expect(await standingIds(inner)).toEqual([]);
   });
 
+  test('searches no row for a file that was never stored', async () => {
+    const { path } = await depot.create('x');
+    const paths = [`default/${depot.get().newId()}`, path];
+    for (const [id, each] of paths.entries())
+      await inner.announce([
+        { id: `${id}`, state: 'upload', paths: [each], owner: 'elsewhere.1.2.3', createdAt: new Date(0) },
+      ]);
+    const searched: string[] = [];
+    const isReferenced = async (each: string) => {
+      searched.push(each);
+      return false;
+    };
+    expect(await attachments({ isReferenced }).recover()).toEqual({
+      intents: 2,
+      deleted: [path],
+      failed: [],
+    });
+    expect(searched).toEqual([path]);
+    expect(await standingIds(inner)).toEqual([]);
+  });
+
   test('gives those on other machines time', async () => {
     const age = (minutes: number) => new Date(Date.now() - minutes * 60_000);
     const owner = 'elsewhere.1.2.3';

@@ -43,8 +43,8 @@ export interface AttachmentsOptions<Transaction> extends AttachmentOptions {
 /** Milliseconds in which what can be forgotten gathers: to forget much takes a database no longer than to forget one. */
 const FORGETTING_REST = 50;
 
-/** Files that are deleted side by side, at most. */
-const DELETIONS_AT_ONCE = 16;
+/** Files that are looked for or deleted side by side, at most. */
+const FILES_AT_ONCE = 16;
 
 /** The attachments of one database: what an adapter has of filedepot. */
 export class Attachments<Transaction> implements Recoverable {
@@ -163,9 +163,14 @@ class Desk<Transaction> implements UnitDesk<Transaction> {
     for (const intent of intents.filter(hasFailed)) this.debts.set(intent.id, intent);
   }
 
+  async findFiles(paths: readonly string[]): Promise<readonly string[]> {
+    const found = await inParallel(paths, FILES_AT_ONCE, (path) => this.#mayExist(path));
+    return paths.filter((_path, index) => found[index]);
+  }
+
   /** Deletes all that can be deleted; gives the others, each with its error, of which `onError` was told. */
   async deleteFiles(paths: readonly string[]): Promise<[string, unknown][]> {
-    const errors = await inParallel(paths, DELETIONS_AT_ONCE, (path) => this.#delete(path));
+    const errors = await inParallel(paths, FILES_AT_ONCE, (path) => this.#delete(path));
     const failures = errors.flatMap((error, index) => (error ? [[paths[index] ?? '', error] as const] : []));
     for (const [, error] of failures) this.#onError(error);
     return failures.map(([path, error]) => [path, error]);
@@ -204,6 +209,16 @@ class Desk<Transaction> implements UnitDesk<Transaction> {
       announce: (slots) => this.announce(...intentsOf(slots)),
       forget: (slots) => this.forget(intentsOf(slots)),
     };
+  }
+
+  /** Where that cannot be told, to delete it will fail as well, and be tried again. */
+  async #mayExist(path: string): Promise<boolean> {
+    try {
+      const { storageName, id } = parseFilePath(path);
+      return await this.depot.get(storageName).exists(id);
+    } catch {
+      return true;
+    }
   }
 
   async #delete(path: string): Promise<unknown> {

@@ -9,6 +9,8 @@ export interface RecoveryDesk {
   /** Intents of this process that could not be settled. */
   readonly debts: Map<string, Intent>;
   readonly isReferenced: (path: string) => Promise<boolean>;
+  /** Those of the paths at which there is a file, or may be one. */
+  findFiles(paths: readonly string[]): Promise<readonly string[]>;
   deleteFiles(paths: readonly string[]): Promise<[string, unknown][]>;
 }
 
@@ -30,7 +32,9 @@ async function settle(desk: RecoveryDesk, intents: readonly Intent[]): Promise<R
   const owed = new Set((await desk.journal.standing(intents)).map(({ id }) => id));
   const paths = intents.filter(({ id }) => owed.has(id)).flatMap((intent) => intent.paths);
   const unreferenced = [];
-  for (const path of paths) if (!(await desk.isReferenced(path))) unreferenced.push(path);
+  // A search through all rows costs more than a look at the file, which was perhaps never stored.
+  for (const path of await desk.findFiles(paths))
+    if (!(await desk.isReferenced(path))) unreferenced.push(path);
   const failed = new Set((await desk.deleteFiles(unreferenced)).map(([path]) => path));
   const settled = intents.filter((intent) => !intent.paths.some((path) => failed.has(path)));
   await desk.journal.forget(settled);

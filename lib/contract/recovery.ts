@@ -2,7 +2,7 @@
 export interface Recovery {
   /** Intents that were settled, or could not be: of processes that are no more, and debts of this one. */
   readonly intents: number;
-  /** Paths of the files that were deleted, if they were there. */
+  /** Paths of the files that were deleted. */
   readonly deleted: readonly string[];
   /** Paths of files that could not be deleted; the next recovery tries again. */
   readonly failed: readonly string[];
