@@ -17,7 +17,7 @@ export default {
     '^filedepot/([a-z-]+)$': '<rootDir>/lib/attachments/orm/$1.ts',
   },
   testTimeout: 30_000,
-  // Much of the time is spent waiting for servers: one worker for each core, where jest would leave one free.
-  maxWorkers: '100%',
+  // Much of the time is spent waiting for servers: more workers than cores, where jest would leave a core free.
+  maxWorkers: '150%',
   reporters: ['default', '<rootDir>/__tests__/support/conformance-table.js'],
 };
