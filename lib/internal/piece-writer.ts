@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { DepotError } from '../errors.js';
+import { deferred } from './deferred.js';
 
 /** Takes one piece of content; called with one piece at a time. */
 export type WritePiece = (chunks: readonly Buffer[], byteLength: number) => Promise<void>;
@@ -61,8 +62,7 @@ class PieceWriter {
   #writing: Promise<void> | undefined;
   #ended = false;
   #failed = false;
-  #resolve!: () => void;
-  #reject!: (error: unknown) => void;
+  readonly #done = deferred<void>();
 
   constructor(stream: Readable, write: WritePiece, options: PieceOptions) {
     this.#stream = stream;
@@ -72,9 +72,6 @@ class PieceWriter {
 
   run(): Promise<void> {
     running += 1;
-    const { promise, resolve, reject } = deferred();
-    this.#resolve = resolve;
-    this.#reject = reject;
     const { signal } = this.#options;
     if (signal?.aborted) this.#fail(signal.reason);
     else if (isOver(this.#stream)) this.#fail(endOf(this.#stream));
@@ -85,7 +82,7 @@ class PieceWriter {
       .on('error', this.#fail)
       .on('close', this.#onClose);
     this.#stream.resume();
-    return promise.finally(() => this.#detach());
+    return this.#done.promise.finally(() => this.#detach());
   }
 
   readonly #onData = (data: Buffer | Uint8Array | string): void => {
@@ -125,7 +122,7 @@ class PieceWriter {
     if (this.#failed) return;
     this.#failed = true;
     this.#chunks = [];
-    const reject = () => this.#reject(error);
+    const reject = () => this.#done.reject(error);
     if (this.#writing) this.#writing.then(reject, reject);
     else reject();
   };
@@ -150,7 +147,7 @@ class PieceWriter {
       this.#writing = this.#write(chunks, byteLength);
       this.#writing.then(this.#onWritten, this.#fail);
     } else if (this.#ended) {
-      this.#resolve();
+      this.#done.resolve();
     }
   }
 
@@ -200,14 +197,4 @@ function toBuffer(data: Buffer | Uint8Array | string): Buffer {
     'INVALID_CONTENT',
     `The stream gives neither bytes nor text, but a value of type ${typeof data}`,
   );
-}
-
-function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
-  let resolve!: () => void;
-  let reject!: (error: unknown) => void;
-  const promise = new Promise<void>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  return { promise, resolve, reject };
 }

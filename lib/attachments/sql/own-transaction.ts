@@ -1,3 +1,5 @@
+import { deferred } from '../../internal/deferred.js';
+
 /** Runs a transaction of a database, which ends as `body` does. */
 export type Begin<Session> = (body: (session: Session) => Promise<void>) => Promise<void>;
 
@@ -39,22 +41,4 @@ export class OwnTransaction<Session> {
     this.#done.catch(session.reject);
     return session.promise;
   }
-}
-
-interface Deferred<Value> {
-  readonly promise: Promise<Value>;
-  resolve(value: Value): void;
-  reject(error: unknown): void;
-}
-
-function deferred<Value>(): Deferred<Value> {
-  let resolve!: (value: Value) => void;
-  let reject!: (error: unknown) => void;
-  const promise = new Promise<Value>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  // Who waits for it hears of its failure; nobody has to.
-  promise.catch(() => {});
-  return { promise, resolve, reject };
 }

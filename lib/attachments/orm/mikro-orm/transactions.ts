@@ -1,3 +1,4 @@
+import { deferred } from '../../../internal/deferred.js';
 import type { Attachment, AttachmentInput } from '../../attachment.js';
 import type { Attachments } from '../../attachments.js';
 import type { AttachmentField } from '../../field.js';
@@ -211,22 +212,4 @@ export class Transactions {
     const parent = this.#parents.get(ctx);
     return parent ? this.#outermost(parent) : ctx;
   }
-}
-
-interface Deferred<Value> {
-  readonly promise: Promise<Value>;
-  resolve(value: Value): void;
-  reject(error: unknown): void;
-}
-
-function deferred<Value>(): Deferred<Value> {
-  let resolve!: (value: Value) => void;
-  let reject!: (error: unknown) => void;
-  const promise = new Promise<Value>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  // Who waits for it hears of its failure; nobody has to.
-  promise.catch(() => {});
-  return { promise, resolve, reject };
 }
