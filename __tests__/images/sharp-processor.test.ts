@@ -92,6 +92,20 @@ describe('what an image is', () => {
     expect(await distanceAt(renditions[0]?.content ?? Buffer.alloc(0), 5, 20, BLUE)).toBeLessThan(10);
   });
 
+  test.each(['photo[1]', 'a.png[unlimited]', '%s', '-x'])('a file may be called %s', async (name) => {
+    const path = join(folder, name);
+    await writeFile(path, await halves(60, 20).png().toBuffer());
+    expect((await make({ path })).facts).toMatchObject({ format: 'png', width: 60 });
+  });
+
+  test('the message for a broken file has no path in it', async () => {
+    const path = join(folder, 'broken.gif');
+    await writeFile(path, 'GIF89a and nothing else');
+    const failure = await make({ path }).catch((error) => error);
+    expect(failure).toMatchObject({ code: 'IMAGE_INVALID' });
+    expect(failure.message).not.toContain(folder);
+  });
+
   test('a file is found by whatever path', async () => {
     const path = join(folder, 'a name with spaces & ümläuts.png');
     await writeFile(path, await halves(60, 20).png().toBuffer());

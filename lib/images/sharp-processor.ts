@@ -17,7 +17,7 @@ import type {
 import { assertWithin, checkedLimits, type ImageLimitOptions, type ImageLimits } from './limits.js';
 import { decode, openPixels } from './sharp/decode.js';
 import { failAsUnwritten, PLACEHOLDER_FRAME, placeholderOf, render } from './sharp/encode.js';
-import { failAsInvalid, type ImageHeader, SharpSource } from './sharp/source.js';
+import { failAsInvalid, type ImageHeader, SharpSource, withNameable } from './sharp/source.js';
 
 const sharpPeer = new OptionalPeer('sharp', () => import('sharp'));
 
@@ -37,7 +37,9 @@ export class SharpProcessor implements ImageProcessor {
     const leave = await this.#slots.acquire(signal);
     const deadline = new AbortController();
     const signals = [deadline.signal, ...(signal ? [signal] : [])];
-    const work = new Work(sharp, input, request, this.#limits, AbortSignal.any(signals)).run();
+    const run = (nameable: ImageInput) =>
+      new Work(sharp, nameable, request, this.#limits, AbortSignal.any(signals)).run();
+    const work = withNameable(input, run);
     return beforeDeadline(work.finally(leave), this.#limits.timeout, deadline);
   }
 }

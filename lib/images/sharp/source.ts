@@ -1,8 +1,10 @@
 import { randomInt } from 'node:crypto';
-import { basename, dirname } from 'node:path';
+import { rm, symlink } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
 import type { Metadata, Sharp, SharpConstructor, SharpOptions } from 'sharp';
 import { DepotError } from '../../errors.js';
 import { canBeAnimated, type ImageFormat } from '../formats.js';
+import { newHeldPath } from '../held-files.js';
 import type { ImageFacts, ImageInput } from '../image-processor.js';
 import type { ImageLimits } from '../limits.js';
 
@@ -65,6 +67,24 @@ export class SharpSource {
   }
 }
 
+/**
+ * Runs with an image that libvips can be told of: it takes brackets at the end of a name for options.
+ * @see https://www.libvips.org/API/current/ctor.Image.new_from_file.html
+ */
+export async function withNameable<Result>(
+  input: ImageInput,
+  run: (input: ImageInput) => Promise<Result>,
+): Promise<Result> {
+  if (input instanceof Uint8Array || !input.path.endsWith(']')) return run(input);
+  const path = newHeldPath();
+  await symlink(resolve(input.path), path);
+  try {
+    return await run({ path });
+  } finally {
+    await rm(path);
+  }
+}
+
 /** Begins anywhere, since libvips is one for all threads of a process. */
 let names = randomInt(2 ** 32);
 
@@ -78,9 +98,13 @@ function newNameOf(path: string): string {
   return `${dirname(path)}/${detour}${basename(path)}`;
 }
 
-/** Whatever goes wrong while an image is read is the image's fault. The last line tells what; those before are of attempts. */
+/**
+ * Whatever goes wrong while an image is read is the image's fault. The last line tells what; those before are of attempts.
+ * Clients see it: paths are left out.
+ */
 export function failAsInvalid(cause: Error): never {
   if (/^timeout: /m.test(cause.message)) throw new DepotError('IMAGE_TIMEOUT', undefined, { cause });
   const reason = cause.message.trim().split('\n').at(-1);
-  throw new DepotError('IMAGE_INVALID', `The image is broken: ${reason}`, { cause });
+  const message = !reason || /[/\\]/.test(reason) ? 'The image is broken' : `The image is broken: ${reason}`;
+  throw new DepotError('IMAGE_INVALID', message, { cause });
 }
