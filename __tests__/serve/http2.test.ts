@@ -24,12 +24,13 @@ const LARGE = Buffer.alloc(3_000_000, 'x');
 
 const memory = new MemoryStorage();
 const files = new OpenFilesStorage({ stream: (content) => Readable.from(piecesOf(content)) });
+const broken = new OpenFilesStorage({ stream: (content) => Readable.from(failingAfter(content)) });
 const onError = jest.fn();
 let server: Http2Server;
 let client: ClientHttp2Session;
 let url: string;
 beforeAll(async () => {
-  const serve = serveFiles(directoryOf({ memory, files }), { onError });
+  const serve = serveFiles(directoryOf({ memory, files, broken }), { onError });
   // As Node's documentation has it, the compatibility layer takes handlers of HTTP/1.
   server = createServer((req, res) =>
     serve(req as unknown as IncomingMessage, res as unknown as ServerResponse),
@@ -46,6 +47,12 @@ afterAll(async () => {
 function* piecesOf(content: Buffer): Generator<Buffer> {
   for (let start = 0; start < content.byteLength; start += 64 * 1024)
     yield content.subarray(start, start + 64 * 1024);
+}
+
+async function* failingAfter(content: Buffer): AsyncGenerator<Buffer> {
+  yield content.subarray(0, 100_000);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  throw new Error('It breaks off');
 }
 
 async function get(path: string, headers: OutgoingHttpHeaders = {}) {
@@ -69,6 +76,14 @@ test('the file, a part of it, and what is to be told', async () => {
 test('a large file', async () => {
   const id = await memory.create(LARGE);
   expect((await get(`/depot/memory/${id}`)).body.equals(LARGE)).toBe(true);
+});
+
+test('an answer that breaks off is not taken for complete', async () => {
+  const path = `/depot/broken/${await broken.create(LARGE)}`;
+  await expect(get(path)).rejects.toMatchObject({ code: 'ERR_HTTP2_STREAM_ERROR' });
+  expect((await get(url)).status).toBe(200);
+  expect(onError).toHaveBeenCalledTimes(1);
+  onError.mockClear();
 });
 
 test('a client that leaves is no failure, and releases what it has read from', async () => {

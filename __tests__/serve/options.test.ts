@@ -7,6 +7,7 @@ test('defaults', () => {
   expect(checkedOptions({})).toEqual({
     mountpoint: '/depot',
     cacheControl: 'public, max-age=0',
+    givenCacheControl: undefined,
     disposition: 'auto',
     fallthrough: false,
     redirect: true,

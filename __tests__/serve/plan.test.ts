@@ -229,6 +229,15 @@ describe('302', () => {
     expect(Number(maxAge)).toBeLessThan(SIGNED_URL_SECONDS);
   });
 
+  test.each([
+    ['no-store', 'no-store'],
+    ['private, no-cache', 'private, no-cache'],
+    ['public, max-age=5', 'private, max-age=5'],
+    [false, undefined],
+  ] as const)('a signed URL is cached no longer than %j says', (cacheControl, value) => {
+    expect(planRedirect(FILE, URL, checkedOptions({ cacheControl })).headers['Cache-Control']).toBe(value);
+  });
+
   test('a signed URL of what only some may have is asked for each time', () => {
     const options = { authorize: () => true, cacheControl: 'private, max-age=99999' };
     const redirect = planRedirect(FILE, URL, checkedOptions(options));

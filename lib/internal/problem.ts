@@ -1,4 +1,5 @@
 import { type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
+import { constants, Http2ServerResponse } from 'node:http2';
 import { type FormFile, isDepotError } from '../errors.js';
 
 /** Problem details (RFC 9457 section 3). */
@@ -70,7 +71,7 @@ function isForClients(error: unknown): error is Error {
  */
 export function sendProblem(res: ServerResponse, error: unknown, headers: OutgoingHttpHeaders = {}): void {
   if (res.headersSent) {
-    res.destroy();
+    cutOff(res);
     return;
   }
   const problem = toProblem(error);
@@ -81,4 +82,10 @@ export function sendProblem(res: ServerResponse, error: unknown, headers: Outgoi
     'Content-Length': Buffer.byteLength(body),
   });
   res.end(body);
+}
+
+/** A stream of HTTP/2 that is destroyed without a code ends as if it were complete (RFC 9113 section 8.1). */
+function cutOff(res: ServerResponse | Http2ServerResponse): void {
+  if (res instanceof Http2ServerResponse) res.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  else res.destroy();
 }

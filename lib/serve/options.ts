@@ -10,7 +10,8 @@ export interface ServeOptions {
   /** Where the files are, as the middleware sees paths: begins with `/`. @default '/depot' */
   readonly mountpoint?: string | undefined;
   /**
-   * Cache-Control of files; `false` for none.
+   * Cache-Control of files; `false` for none. A redirect to a URL that is signed for a while says no more than that, and
+   * half of that while without this option.
    * @default 'public, max-age=0'; with `authorize`: 'private, no-cache'
    */
   readonly cacheControl?: string | false | undefined;
@@ -72,6 +73,8 @@ export interface ServeSettings {
   /** Without a slash at its end: empty for `/`. */
   readonly mountpoint: string;
   readonly cacheControl: string | false;
+  /** As it was given. */
+  readonly givenCacheControl: string | false | undefined;
   readonly disposition: 'auto' | 'attachment';
   readonly fallthrough: boolean;
   readonly redirect: boolean;
@@ -99,7 +102,7 @@ const OPTIONS: { readonly [Name in keyof ServeOptions]-?: true } = {
 };
 
 /** What only some may have is asked for each time (RFC 9111 section 5.2.2). */
-export const AUTHORIZED_CACHE_CONTROL = 'private, no-cache';
+const AUTHORIZED_CACHE_CONTROL = 'private, no-cache';
 
 const DEFAULT_CACHE_CONTROL = 'public, max-age=0';
 
@@ -132,6 +135,7 @@ export function checkedOptions(options: ServeOptions): ServeSettings {
     cacheControl: checkedCacheControl(
       options.cacheControl ?? (authorize ? AUTHORIZED_CACHE_CONTROL : DEFAULT_CACHE_CONTROL),
     ),
+    givenCacheControl: options.cacheControl,
     disposition,
     fallthrough,
     redirect,
@@ -148,9 +152,23 @@ export function checkedOptions(options: ServeOptions): ServeSettings {
 export function limitedTo(secondsLeft: number, settings: ServeSettings): ServeSettings {
   const cacheControl = settings.cacheControl || '';
   if (ALWAYS_ASKED.test(cacheControl)) return { ...settings, secondsLeft };
-  const maxAge = Number(MAX_AGE.exec(cacheControl)?.[1] ?? 0);
-  const seconds = Math.floor(Math.min(maxAge, secondsLeft));
-  return { ...settings, secondsLeft, cacheControl: `private, max-age=${seconds}, must-revalidate` };
+  const limited = `private, max-age=${cappedMaxAge(cacheControl, secondsLeft)}, must-revalidate`;
+  return { ...settings, secondsLeft, cacheControl: limited };
+}
+
+/** Cache-Control of a redirect that leads somewhere for so many seconds. */
+export function redirectCacheControl(
+  { authorize, givenCacheControl }: ServeSettings,
+  seconds: number,
+): string | false {
+  if (authorize) return AUTHORIZED_CACHE_CONTROL;
+  if (givenCacheControl === undefined) return `private, max-age=${Math.floor(seconds)}`;
+  if (givenCacheControl === false || ALWAYS_ASKED.test(givenCacheControl)) return givenCacheControl;
+  return `private, max-age=${cappedMaxAge(givenCacheControl, seconds)}`;
+}
+
+function cappedMaxAge(cacheControl: string, seconds: number): number {
+  return Math.floor(Math.min(Number(MAX_AGE.exec(cacheControl)?.[1] ?? 0), seconds));
 }
 
 function warn(error: unknown): void {

@@ -6,7 +6,7 @@ import { parsedContentType, UNKNOWN_CONTENT_TYPE } from '../internal/content-typ
 import { evaluatePreconditions, ifRangeHolds } from './conditional.js';
 import { type Disposition, formatDisposition, isSafeInline } from './disposition.js';
 import { formatHttpDate } from './http-date.js';
-import { AUTHORIZED_CACHE_CONTROL, type ServeSettings } from './options.js';
+import { redirectCacheControl, type ServeSettings } from './options.js';
 import { type ResolvedRange, selectRanges } from './range.js';
 
 /** What matters of a request. */
@@ -142,9 +142,8 @@ export function signedUrlSeconds({ secondsLeft }: Pick<ServeSettings, 'secondsLe
 }
 
 /** Half of the signature's time: storages may give the same URL for a while, so that browsers can cache it. */
-function signedCacheControl(settings: ServeSettings): string {
-  if (settings.authorize) return AUTHORIZED_CACHE_CONTROL;
-  return `private, max-age=${Math.floor(Math.min(signedUrlSeconds(settings) / 2, settings.secondsLeft))}`;
+function signedCacheControl(settings: ServeSettings): string | false {
+  return redirectCacheControl(settings, Math.min(signedUrlSeconds(settings) / 2, settings.secondsLeft));
 }
 
 /** Hands the file over to a proxy, which evaluates preconditions and ranges by itself. */

@@ -47,9 +47,9 @@ function targetOf({ method, url = '' }: IncomingMessage, { mountpoint }: ServeSe
 /** Never fails: an error ends as an answer, in the next handler, or with a client that has left. */
 async function serve(target: string, exchange: Exchange): Promise<void> {
   const { directory, res, departure } = exchange;
-  if (res.socket === null) await turnOf(res);
-  if (res.destroyed) return;
   try {
+    if (res.socket === null) await turnOf(res);
+    if (res.destroyed) return;
     const fileTarget = parseTarget(target);
     const storage = directory.get(fileTarget.storage);
     const isPrivate = directory.isPrivate?.(fileTarget.storage) ?? false;
