@@ -224,6 +224,11 @@ describe('private', () => {
   });
 });
 
+test('a plus in a URL is one, as secrets have it', () => {
+  const { query } = parseStorageUrl('s3://b?secretAccessKey=ab+cd/ef%2Bg');
+  expect(query).toEqual([['secretAccessKey', 'ab+cd/ef+g']]);
+});
+
 describe('GridFS', () => {
   test.each([
     ['mongodb://a:b%40c@h1:1,h2:2/files', { uri: 'mongodb://a:b%40c@h1:1,h2:2/files' }],
@@ -233,6 +238,7 @@ describe('GridFS', () => {
       'mongodb://h/files?replicaSet=rs0&chunk_size_bytes=4096&authSource=admin',
       { uri: 'mongodb://h/files?replicaSet=rs0&authSource=admin', chunk_size_bytes: '4096' },
     ],
+    ['mongodb://h/files?authSource=a+b', { uri: 'mongodb://h/files?authSource=a%2Bb' }],
   ])('%s: what is not ours goes to the driver', (url, options) => {
     expect(Object.fromEntries(locatedMongo(parseStorageUrl(url)))).toEqual(options);
     expect(openUrl(url)).toBeInstanceOf(GridFSStorage);

@@ -77,6 +77,20 @@ describe('Express', () => {
     await expectService(outer, depot, file);
   });
 
+  test.each([
+    ['/', `/depot/`],
+    ['/api/', '/api/depot/'],
+    [['/a', '/b'], '/a/depot/'],
+  ])('in an application that is mounted below %j', async (path, base) => {
+    const { depot, file } = await depotWithFile();
+    const [outer, inner] = [express(), express()];
+    inner.use(depot.middleware());
+    outer.use(path, inner);
+    outer.get('/other', (_req, res) => void res.send('other'));
+    expect(depot.urlFor(file.path)).toBe(base + file.path);
+    await expectService(outer, depot, file);
+  });
+
   test('in a router, which has neither locals nor a path to tell', async () => {
     const { depot, file } = await depotWithFile();
     const app = express();

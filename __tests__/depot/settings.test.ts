@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { DepotManager } from '../../lib/depot/manager.js';
 import { parseSettings } from '../../lib/depot/settings.js';
 
 function parsed(settings: Record<string, string | undefined>, prefix = 'depot.') {
@@ -41,6 +42,20 @@ describe('flat settings', () => {
       aliases: { old: 'photos' },
       defaultName: 'photos',
     });
+  });
+
+  test('an alias may stand for another one, whichever comes first', () => {
+    const settings = {
+      'depot.a.alias_of': 'b',
+      'depot.b.alias_of': 'c',
+      'depot.c.alias_of': 'photos',
+      'depot.photos.url': 'memory:',
+    };
+    expect(parsed(settings)).toMatchObject({ aliases: { a: 'photos', b: 'photos', c: 'photos' } });
+    const circle = { 'depot.url': 'memory:', 'depot.a.alias_of': 'b', 'depot.b.alias_of': 'a' };
+    expect(() => DepotManager.fromConfig(circle)).toThrow(
+      expect.objectContaining({ code: 'STORAGE_NOT_FOUND' }),
+    );
   });
 
   test('the storage named "default" is the default, wherever it stands', () => {

@@ -460,6 +460,12 @@ await describeWith('Objects of S3', [startS3Server], (server) => {
       expect(await storage.url(file, { disposition: 'attachment' })).toContain('X-Amz-Signature');
     });
 
+    test('an address in another script is one that a header can have', async () => {
+      const { storage, prefix } = open({ publicUrl: 'https://bücher.example/写真' });
+      const file = await storage.get(await storage.create('x'));
+      expect(file.publicUrl).toBe(`https://xn--bcher-kva.example/%E5%86%99%E7%9C%9F/${prefix}${file.id}`);
+    });
+
     test('public-read: the address of the object, for everybody', async () => {
       const { storage } = open({ policy: 'public-read', bucket: `${bucket.name}-public` });
       const file = await storage.get(await storage.create('public'));

@@ -32,7 +32,7 @@ import {
   type StorageOptions,
   type StorageSettings,
 } from './config.js';
-import { mountable } from './mountable.js';
+import { mountable, pathOf } from './mountable.js';
 import type { GivenOptions } from './options.js';
 import { type FlatSettings, parseSettings } from './settings.js';
 
@@ -265,7 +265,7 @@ export class DepotManager implements StorageDirectory {
     this.#baseUrl = () => mountpoint;
     return mountable(serveFiles(this, options), (parent, mountPath) => {
       Object.assign(parent.locals, { depot: this });
-      this.#baseUrl = () => parent.path() + mountPath + mountpoint;
+      this.#baseUrl = () => pathOf(parent) + mountPath + mountpoint;
     });
   }
 

@@ -1,8 +1,15 @@
 /** What an Express application shows to a part that is mounted on it. */
 export interface ParentApplication {
   readonly locals: object;
-  /** Path below which the application itself is mounted; empty for the outermost. */
-  path(): string;
+  /** Where the application itself is mounted. */
+  readonly mountpath: unknown;
+  /** The application that it is mounted on; none for the outermost. */
+  readonly parent?: ParentApplication | undefined;
+}
+
+/** The path below which an application is mounted; empty for the outermost. */
+export function pathOf({ parent, mountpath }: ParentApplication): string {
+  return parent ? pathOf(parent) + plainPath(mountpath) : '';
 }
 
 /**

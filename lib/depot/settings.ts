@@ -90,5 +90,13 @@ function separateAliases(
     else if (options.length === 1) aliases.set(name, alias[1]);
     else throw invalidOption(`"${name}" is an alias, and cannot have options of its own`);
   }
+  for (const [alias, name] of aliases) aliases.set(alias, endOf(aliases, name));
   return { storages, aliases };
+}
+
+/** What an alias of an alias stands for, in whatever order they are set; nobody, where they go round in a circle. */
+function endOf(aliases: ReadonlyMap<string, string>, name: string): string {
+  let end = name;
+  for (let steps = 0; steps < aliases.size; steps++) end = aliases.get(end) ?? end;
+  return end;
 }

@@ -20,7 +20,9 @@ export function parseStorageUrl(url: unknown): StorageUrl {
   const parts = typeof url === 'string' ? STORAGE_URL.exec(url)?.groups : undefined;
   if (!parts) throw invalidOption('Not the URL of a storage; it is written like file:./folder or memory:');
   const { scheme = '', location = '', query = '' } = parts;
-  return { scheme: scheme.toLowerCase(), location, query: [...new URLSearchParams(query)] };
+  // A plus is one, as secrets of AWS have it, and not the space that it would be in a form.
+  const parameters = new URLSearchParams(query.replaceAll('+', '%2B'));
+  return { scheme: scheme.toLowerCase(), location, query: [...parameters] };
 }
 
 /**

@@ -37,7 +37,9 @@ export abstract class ObjectBucket<
   /** Where everybody can read an object, if they can. */
   async publicUrl(id: string): Promise<string | undefined> {
     const { publicUrl, policy } = this.settings;
-    const base = publicUrl ?? (policy === 'public-read' ? await this.findAddress() : undefined);
+    const address = publicUrl ?? (policy === 'public-read' ? await this.findAddress() : undefined);
+    // As it can stand in a header: in ASCII.
+    const base = address && new URL(address).href;
     return base === undefined ? undefined : `${base.replace(/\/+$/, '')}/${encodePath(this.key(id))}`;
   }
 
