@@ -121,7 +121,7 @@ export {
   S3Storage,
   type S3StorageOptions,
 } from './storages/s3.js';
-export { type ErrorHandler, errorHandler } from './upload/error-handler.js';
+export { type ErrorHandler, type ErrorHandlerOptions, errorHandler } from './upload/error-handler.js';
 export type { UploadLimits } from './upload/limits.js';
 export type {
   FileRules,

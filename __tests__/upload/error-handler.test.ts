@@ -8,8 +8,12 @@ import { requestHead } from '../support/upload-client.js';
 import { TestServer } from '../support/upload-server.js';
 
 let server: TestServer;
+const onError = jest.fn();
 
-afterEach(() => server.close());
+afterEach(async () => {
+  await server.close();
+  onError.mockReset();
+});
 
 /** Answers with what becomes of an error. */
 async function answerTo(error: unknown, act: (res: ServerResponse) => void = () => {}) {
@@ -19,7 +23,7 @@ async function answerTo(error: unknown, act: (res: ServerResponse) => void = () 
     act(res);
     next(error);
   });
-  app.use(errorHandler());
+  app.use(errorHandler({ onError }));
   app.use((unknown: unknown, _req: unknown, res: express.Response, _next: unknown) => {
     passedOn(unknown);
     res.end('passed on');
@@ -41,6 +45,38 @@ test('what went wrong inside is not told', async () => {
   const { answer } = await answerTo(new DepotError('STORAGE_FAILED', 'EIO in /var/secret'));
   expect(answer.problem).toMatchObject({ status: 500, code: 'STORAGE_FAILED' });
   expect(answer.body).not.toContain('secret');
+});
+
+test('but to the application, which hears nothing of what clients do wrong', async () => {
+  const error = new DepotError('MISSING_PACKAGE', 'npm install sharp');
+  await answerTo(error);
+  expect(onError).toHaveBeenCalledWith(error, expect.objectContaining({ url: '/' }));
+  await server.close();
+  onError.mockReset();
+  await answerTo(new DepotError('FILE_TOO_LARGE'));
+  expect(onError).not.toHaveBeenCalled();
+});
+
+test('a log that fails leaves no client without an answer', async () => {
+  const warning = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+  onError.mockImplementation(() => {
+    throw new Error('The disk of the log is full');
+  });
+  expect((await answerTo(new DepotError('STORAGE_FAILED'))).answer.status).toBe(500);
+  expect(warning).toHaveBeenCalledWith(expect.stringContaining('The disk of the log is full'));
+  warning.mockRestore();
+});
+
+test('without a log of its own, the process warns', async () => {
+  const warning = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+  const next = jest.fn();
+  const app = express().get('/', (_req, _res, next) =>
+    next(new DepotError('MISSING_PACKAGE', 'npm install sharp')),
+  );
+  server = await TestServer.listen(app.use(errorHandler()).use(next));
+  expect((await server.send(requestHead('/', {}, 'GET'))).status).toBe(500);
+  expect(warning).toHaveBeenCalledWith(expect.stringContaining('npm install sharp'));
+  warning.mockRestore();
 });
 
 test("errors of multer's, where the application uses multer itself", async () => {

@@ -451,11 +451,15 @@ describe('options', () => {
   });
 
   test.each([
-    [{ fileFilter: () => false }, 'Uploads have no option "fileFilter"'],
-    [{ limit: { fileSize: '1mb' } }, 'Uploads have no option "limit"'],
+    [{ fileFilter: () => false }, 'Uploads: no option is called "fileFilter"'],
+    [{ limit: { fileSize: '1mb' } }, 'Uploads: no option is called "limit"'],
     [{ limits: { filesize: '1mb' } }, 'There is no limits.filesize'],
     [{ limits: '1mb' }, 'limits must be an object'],
     [{ accept: 'image/*' }, 'accept must be a list'],
+    [{ validate: true }, 'The option "validate" is no function'],
+    [{ filename: 5 }, 'The option "filename" is no string or function'],
+    [{ required: 'yes' }, 'The option "required" is no boolean'],
+    [{ replace: 'default/x' }, 'Uploads: no option is called "replace"'],
   ])('%j would be no check at all, and is refused', (options, message) => {
     expect(() => upload(options as UploadOptions)).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringContaining(message) }),

@@ -21,7 +21,7 @@ import { Signer } from '../internal/signature.js';
 import { checkedOptions, isVariantName, type ServeOptions } from '../serve/options.js';
 import { type ServeMiddleware, serveFiles } from '../serve/router.js';
 import { plainQuery, signedQuery } from '../serve/signed-url.js';
-import { type ErrorHandler, errorHandler } from '../upload/error-handler.js';
+import { type ErrorHandler, type ErrorHandlerOptions, errorHandler } from '../upload/error-handler.js';
 import type { ReceiveOptions, UploadOptions } from '../upload/options.js';
 import { receiveFile } from '../upload/receive-file.js';
 import { type Uploader, uploadFiles } from '../upload/upload-files.js';
@@ -287,8 +287,8 @@ export class DepotManager implements StorageDirectory {
   }
 
   /** Answers errors of uploads and downloads as problem details (RFC 9457); others go on. Comes after all routes. */
-  errorHandler(): ErrorHandler {
-    return errorHandler();
+  errorHandler(options: ErrorHandlerOptions = {}): ErrorHandler {
+    return errorHandler(options);
   }
 
   /**

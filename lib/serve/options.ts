@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { isAbsolute, resolve } from 'node:path';
-import { inspect } from 'node:util';
 import type { StoredFile } from '../contract/stored-file.js';
 import type { Variant } from '../contract/variant.js';
 import { DepotError } from '../errors.js';
+import { type OnError, warnOf } from '../internal/failure-log.js';
 import { assertOptionNames } from '../internal/option-names.js';
 
 export interface ServeOptions {
@@ -82,7 +82,7 @@ export interface ServeSettings {
   readonly variants: ReadonlyMap<string, Variant>;
   readonly sendfile: CheckedSendfile | undefined;
   readonly authorize: ((req: IncomingMessage, file: StoredFile) => boolean | Promise<boolean>) | undefined;
-  readonly onError: (error: unknown, req: IncomingMessage) => void;
+  readonly onError: OnError;
   /** For which the answer may be used, and what it leads to; finite only for a signed URL. */
   readonly secondsLeft: number;
 }
@@ -123,7 +123,7 @@ const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 export function checkedOptions(options: ServeOptions): ServeSettings {
   assertOptionNames(options, Object.keys(OPTIONS), 'Middleware');
   const { disposition = 'auto', fallthrough = false, redirect = true, verify = false } = options;
-  const { authorize, onError = warn } = options;
+  const { authorize, onError = warnOf } = options;
   require(disposition === 'auto' ||
     disposition === 'attachment', 'disposition must be "auto" or "attachment"');
   for (const [name, value] of Object.entries({ fallthrough, redirect, verify }))
@@ -169,10 +169,6 @@ export function redirectCacheControl(
 
 function cappedMaxAge(cacheControl: string, seconds: number): number {
   return Math.floor(Math.min(Number(MAX_AGE.exec(cacheControl)?.[1] ?? 0), seconds));
-}
-
-function warn(error: unknown): void {
-  process.emitWarning(inspect(error));
 }
 
 function checkedMountpoint(mountpoint: string): string {

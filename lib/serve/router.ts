@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { StorageDirectory } from '../contract/storage-directory.js';
 import { DepotError, isDepotError } from '../errors.js';
+import { tell } from '../internal/failure-log.js';
 import { httpStatusOf, sendProblem } from '../internal/problem.js';
 import { DamageReports } from './damage-reports.js';
 import { type DeliveryContext, deliver } from './delivery.js';
@@ -89,7 +90,7 @@ async function turnOf(res: ServerResponse): Promise<void> {
 function fail({ settings, reports, req, res, next }: Exchange, error: unknown): void {
   const isOurs = !isDepotError(error) || error.status >= 500;
   const news = isOurs ? !next && !isRefusal(error) && error : reports.newDamage(error);
-  if (news) tell(settings, news, req);
+  if (news) tell(settings.onError, news, req);
   // An answer that has begun is nobody else's to go on with.
   if (next && settings.fallthrough && !res.headersSent && isDepotError(error) && error.status === 404) {
     next();
@@ -102,13 +103,4 @@ function fail({ settings, reports, req, res, next }: Exchange, error: unknown): 
 /** Whether the application has refused the request, as errors of http-errors do. */
 function isRefusal(error: unknown): boolean {
   return (httpStatusOf(error) ?? 500) < 500;
-}
-
-/** What a log fails with is no reason to leave a client without an answer. */
-function tell({ onError }: ServeSettings, error: unknown, req: IncomingMessage): void {
-  try {
-    onError(error, req);
-  } catch (failure) {
-    process.emitWarning(`onError has failed: ${failure}`);
-  }
 }

@@ -4,6 +4,7 @@ import type { Metadata } from '../contract/metadata.js';
 import { checkedMetadata } from '../contract/metadata.js';
 import { DepotError } from '../errors.js';
 import { type AcceptList, parseAccept } from '../internal/accept.js';
+import { assertOptionNames } from '../internal/option-names.js';
 import { type EffectiveLimits, effectiveLimits, type UploadLimits } from './limits.js';
 
 /** What is known of a file before its content is read: only what the client says. */
@@ -97,28 +98,50 @@ export interface UploadRules {
   readonly timeout: number;
 }
 
-const OPTION_NAMES: Readonly<Record<keyof UploadOptions | keyof ReceiveOptions, true>> = {
-  storage: true,
-  filename: true,
-  metadata: true,
-  id: true,
-  validate: true,
-  accept: true,
-  timeout: true,
-  limits: true,
-  required: true,
-  contentType: true,
-  replace: true,
+/** What options of all uploads may be; nothing where that is checked by what reads them. */
+const FILE_OPTIONS = {
+  storage: ['string', 'function'],
+  filename: ['string', 'function'],
+  metadata: undefined,
+  id: ['string', 'function'],
+  validate: ['function'],
+  accept: undefined,
+  timeout: undefined,
+  limits: undefined,
 };
+
+const UPLOAD_OPTIONS: OptionTypes<UploadOptions> = { ...FILE_OPTIONS, required: ['boolean'] };
+
+const RECEIVE_OPTIONS: OptionTypes<ReceiveOptions> = {
+  ...FILE_OPTIONS,
+  contentType: ['string'],
+  replace: ['string'],
+};
+
+type OptionTypes<Options> = { readonly [Name in keyof Options]-?: readonly string[] | undefined };
+
+/** @throws DepotError `INVALID_OPTION`, `INVALID_METADATA` */
+export function toUploadRules(options: UploadOptions): UploadRules {
+  return toRules(options, UPLOAD_OPTIONS, 'Uploads');
+}
+
+/** @throws DepotError `INVALID_OPTION`, `INVALID_METADATA` */
+export function toReceiveRules(options: ReceiveOptions): UploadRules {
+  return toRules(options, RECEIVE_OPTIONS, 'Uploads of raw bodies');
+}
 
 /**
  * Options that are not known are refused: what only multer knows (`fileFilter`), or a slip of the pen, would leave an
  * application without the check that it has asked for.
- * @throws DepotError `INVALID_OPTION`, `INVALID_METADATA`
  */
-export function toUploadRules(options: UploadOptions | ReceiveOptions): UploadRules {
-  const unknown = Object.keys(options).find((name) => !Object.hasOwn(OPTION_NAMES, name));
-  if (unknown !== undefined) throw new DepotError('INVALID_OPTION', `Uploads have no option "${unknown}"`);
+function toRules<Options extends UploadOptions | ReceiveOptions>(
+  options: Options,
+  types: OptionTypes<Options>,
+  owner: string,
+): UploadRules {
+  assertOptionNames(options, Object.keys(types), owner);
+  for (const [name, allowed] of Object.entries<readonly string[] | undefined>(types))
+    if (allowed) assertType(name, Reflect.get(options, name), allowed);
   const { timeout = 0, metadata } = options;
   if (!(Number.isFinite(timeout) && timeout >= 0)) {
     throw new DepotError('INVALID_OPTION', `timeout is not a number of milliseconds: ${timeout}`);
@@ -130,6 +153,11 @@ export function toUploadRules(options: UploadOptions | ReceiveOptions): UploadRu
     limits: effectiveLimits(options.limits),
     timeout,
   };
+}
+
+function assertType(name: string, value: unknown, allowed: readonly string[]): void {
+  if (value === undefined || allowed.includes(typeof value)) return;
+  throw new DepotError('INVALID_OPTION', `The option "${name}" is no ${allowed.join(' or ')}`);
 }
 
 declare global {

@@ -4,7 +4,7 @@ import type { FileInfo } from '../contract/file-info.js';
 import type { StorageDirectory } from '../contract/storage-directory.js';
 import { UNKNOWN_CONTENT_TYPE } from '../internal/content-type.js';
 import { receivedFileName } from './file-names.js';
-import { type ReceiveOptions, toUploadRules } from './options.js';
+import { type ReceiveOptions, toReceiveRules } from './options.js';
 import { settleRest } from './refused-request.js';
 import {
   assertContentLength,
@@ -43,7 +43,7 @@ function answerOf(req: IncomingMessage): ServerResponse | undefined {
 }
 
 async function storeBody(directory: StorageDirectory, req: IncomingMessage, options: ReceiveOptions) {
-  const rules = toUploadRules(options);
+  const rules = toReceiveRules(options);
   assertUnread(req);
   assertContentLength(req, rules.limits.fileSize);
   assertWholeBody(req);
