@@ -70,6 +70,20 @@ describe.each(EXPRESSES)('an application of %s', (_name, express) => {
     expect(await contentAt(`/media/depot/texts/${file.id}`)).toBe('content');
   });
 
+  test('copies what an upload has stored, by its req.file', async () => {
+    const app = express().post('/', depot.upload().single('note'), async (req, res) => {
+      const copy = await depot.create(req.file as Express.Multer.File, { storage: 'notes' });
+      res.json({ original: req.file?.depot, copy });
+    });
+    const body = new FormData();
+    body.append('note', new File(['content'], 'a.txt', { type: 'text/plain' }));
+    const answer = await fetch(`http://127.0.0.1:${await servers.listen(app)}`, { method: 'POST', body });
+    const { original, copy } = (await answer.json()) as Record<'original' | 'copy', FileInfo>;
+    expect(copy).toMatchObject({ storage: 'notes', filename: 'a.txt', sha256: original.sha256 });
+    expect(await (await depot.getFile(copy.path)).text()).toBe('content');
+    expect(await depot.get(original.storage).exists(original.id)).toBe(true);
+  });
+
   test('stores a raw body in the default storage', async () => {
     const answer = await fetch(`${origin}/raw`, { method: 'PUT', body: 'raw' });
     const file = (await answer.json()) as FileInfo;

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { type Content, type MulterFile, toContentSource } from '../contract/content.js';
-import { type FileInfo, isIssued } from '../contract/file-info.js';
+import { type FileInfo, uploadedFileOf } from '../contract/file-info.js';
 import { StoredFile } from '../contract/stored-file.js';
 import { DepotError } from '../errors.js';
 import { Attachment, type AttachOptions, pendingContent } from './attachment.js';
@@ -84,12 +84,6 @@ export function localPathOf(content: Content): string | undefined {
   if (typeof content !== 'object' || content instanceof Readable) return undefined;
   const path = 'path' in content ? content.path : undefined;
   return typeof path === 'string' && !('buffer' in content && content.buffer) ? path : undefined;
-}
-
-function uploadedFileOf(value: unknown): FileInfo | undefined {
-  if (isIssued(value)) return value;
-  const depot = isObject(value) && 'depot' in value ? value.depot : undefined;
-  return isIssued(depot) ? depot : undefined;
 }
 
 /**

@@ -52,3 +52,10 @@ export function issued<Info extends object>(info: Info): Info {
 export function isIssued(value: unknown): value is FileInfo {
   return typeof value === 'object' && value !== null && ISSUED.has(value);
 }
+
+/** The file that was stored here, if a value is its `FileInfo`, or the `req.file` of its upload. */
+export function uploadedFileOf(value: unknown): FileInfo | undefined {
+  if (isIssued(value)) return value;
+  const depot = typeof value === 'object' && value !== null && 'depot' in value ? value.depot : undefined;
+  return isIssued(depot) ? depot : undefined;
+}

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Content } from '../contract/content.js';
 import { assertFileId } from '../contract/file-id.js';
-import { type FileInfo, toFileInfo } from '../contract/file-info.js';
+import { type FileInfo, toFileInfo, uploadedFileOf } from '../contract/file-info.js';
 import { cleanFileName } from '../contract/file-name.js';
 import { assertStorageName, parseFilePath } from '../contract/file-path.js';
 import { checkedMetadata } from '../contract/metadata.js';
@@ -182,7 +182,8 @@ export class DepotManager implements StorageDirectory {
       const { name, storage } = this.#find(options.storage);
       if (options.id !== undefined) assertFileId(options.id);
       checkedMetadata(options.metadata);
-      const staged = await storage.stage(content, { ...options, expected: options });
+      const source = await this.#sourceOf(content);
+      const staged = await storage.stage(source, { ...options, expected: options });
       await staged.commit(options);
       return this.#inform(name, staged);
     });
@@ -197,7 +198,8 @@ export class DepotManager implements StorageDirectory {
       const { name, storage, id } = this.#locate(path);
       checkedMetadata(options.metadata);
       const replaces = await storage.stat(id, options);
-      const staged = await storage.stage(content, { ...options, expected: options, replaces });
+      const source = await this.#sourceOf(content);
+      const staged = await storage.stage(source, { ...options, expected: options, replaces });
       await staged.replace(id, options);
       return this.#inform(name, staged);
     });
@@ -337,6 +339,12 @@ export class DepotManager implements StorageDirectory {
   }
 
   /** A staged file knows its details as soon as it is one that readers see. */
+  /** The `req.file` of an upload here has no content any more, but tells where it is. */
+  async #sourceOf(content: Content): Promise<Content> {
+    const info = uploadedFileOf(content);
+    return info ? this.getFile(info.path) : content;
+  }
+
   #inform(name: string, { details }: StagedFile): FileInfo {
     return this.#toInfo(name, details as WrittenDetails);
   }
