@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, realpath, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { DataTypes, type Model, type ModelStatic, type Options, Sequelize } from 'sequelize';
 import { type Attachment, attach } from '../../../lib/attachments/attachment.js';
 import {
@@ -367,6 +367,63 @@ await describeWith('Sequelize', [sqliteDriver], (driver) => {
 
   describe('with a shared file of SQLite', () => {
     testSharedDatabase(() => sqliteFile(driver));
+  });
+
+  describe('with SQLite by a URL', () => {
+    const workingFolder = process.cwd();
+    let folder: string;
+
+    beforeEach(async () => {
+      folder = await realpath(await mkdtemp(join(tmpdir(), 'filedepot-sequelize-')));
+      process.chdir(folder);
+    });
+
+    afterEach(async () => {
+      process.chdir(workingFolder);
+      await removeFolder(folder);
+    });
+
+    async function prepareJournal(place: string | Options): Promise<string[]> {
+      const options = { logging: false, dialectModule: driver } as const;
+      const sequelize =
+        typeof place === 'string' ? new Sequelize(place, options) : new Sequelize({ ...options, ...place });
+      const attachments = useAttachments(sequelize, { depot: new DepotManager() });
+      await attachments.prepare();
+      await sequelize.close();
+      return readdir(folder);
+    }
+
+    test.each<string | Options>([
+      'sqlite:shop.db',
+      'sqlite://shop.db',
+      'sqlite:./shop.db',
+      'sqlite:///<folder>/shop.db',
+      { dialect: 'sqlite', storage: 'shop.db' },
+      { dialect: 'sqlite', storage: '<folder>/shop.db' },
+      { dialect: 'sqlite', host: 'shop.db' },
+    ])('the journal is beside the database: %j', async (place) => {
+      const spelt = JSON.parse(JSON.stringify(place).replace('<folder>', folder));
+      expect((await prepareJournal(spelt)).sort()).toEqual(['shop.db', 'shop.db.depot-intents']);
+    });
+
+    test.each<string | Options>(['sqlite::memory:', 'sqlite:', { dialect: 'sqlite' }])(
+      'nothing is beside a database in memory: %j',
+      async (place) => {
+        expect(await prepareJournal(place)).toEqual([]);
+      },
+    );
+
+    test('one database does not settle what another has left', async () => {
+      const depot = new DepotManager();
+      depot.configure('default', new MemoryStorage());
+      const [shop, blog] = ['shop.db', 'blog.db'].map(
+        (host) => ({ dialect: 'sqlite', host, dialectModule: driver }) as const,
+      );
+      await insertAndDie(shop as Options, depot);
+      const other = new Sequelize({ logging: false, ...blog });
+      expect(await useAttachments(other, { depot }).recover()).toMatchObject({ intents: 0, deleted: [] });
+      await other.close();
+    });
   });
 
   describe('with SQLite in memory', () => {
