@@ -107,7 +107,7 @@ describe('the journal', () => {
   test('is not asked where nothing happens', async () => {
     const unit = attachments().begin(transaction());
     await unit.store(field(), null);
-    await unit.remove(null, undefined);
+    await unit.remove([null, undefined]);
     await unit.settle('committed');
     expect(calls).toEqual(['prepare']);
   });
@@ -222,6 +222,19 @@ describe('a unit of work', () => {
     await new Promise(setImmediate);
     await unit.settle('rolledBack');
     await expect(storing).rejects.toMatchObject({ code: 'CONFLICT' });
+  });
+
+  test('removes more files than a call can have arguments', async () => {
+    const all = attachments();
+    const attachment = await save(all, attach('x'));
+    const open = transaction();
+    const unit = all.begin(open);
+    await unit.remove(Array.from({ length: 200_000 }, () => attachment));
+    open.commit();
+    await unit.settle('committed');
+    await all.idle();
+    expect(await files()).toEqual([]);
+    expect(await standingIds(inner)).toEqual([]);
   });
 
   test('is settled once', async () => {

@@ -20,7 +20,7 @@ import type { TakenSlot } from './slots.js';
 export interface IntentDesk {
   readonly depot: StorageDirectory;
   newIntent(state: Intent['state'], paths: readonly string[]): Intent;
-  announce(...intents: readonly Intent[]): Promise<void>;
+  announce(intents: readonly Intent[]): Promise<void>;
   /** For a file that will be stored in the storage of that name. */
   takeSlot(storageName: string): TakenSlot;
   /** Deletes the files of intents, and forgets them. Never fails. */
@@ -152,7 +152,7 @@ export class Saving {
     const intent = this.#desk.newIntent('upload', [info.path]);
     this.#intents.push(intent);
     const file = await this.#desk.depot.get(depot).get(id);
-    await this.#whenAnnounced(intent, this.#desk.announce(intent));
+    await this.#whenAnnounced(intent, this.#desk.announce([intent]));
     const processed = await this.#process(toCopy(file, options));
     if (processed.content !== file) return this.#createInstead(intent, processed);
     const detectedType = await detectContentType(

@@ -104,7 +104,7 @@ export class UnitOfWork<Transaction> {
   }
 
   /** Removes files at the commit, with the row or the value that they belonged to. */
-  async remove(...old: readonly (Attachment | null | undefined)[]): Promise<void> {
+  async remove(old: readonly (Attachment | null | undefined)[]): Promise<void> {
     await this.#run(() => this.#decide([], old.filter(isPresent)));
   }
 
@@ -190,11 +190,11 @@ export class UnitOfWork<Transaction> {
   async #decide(saved: readonly Saved[], old: readonly Attachment[]): Promise<void> {
     const keep = saved.flatMap(({ intents }) => intents);
     const condemn = old.map(({ files }) => this.#desk.newIntent('delete', files));
-    this.#uploads.push(...keep);
-    this.#deletions.push(...condemn);
+    for (const intent of keep) this.#uploads.push(intent);
+    for (const intent of condemn) this.#deletions.push(intent);
     if (keep.length + condemn.length === 0) return;
     try {
-      await this.#records.add({ keep, condemn });
+      await this.#records.add([{ keep, condemn }]);
     } catch (error) {
       // The transaction may be committed nevertheless, without that.
       this.rolledBackInPart();
