@@ -357,6 +357,35 @@ describe('what is stored', () => {
     expect(await files()).toEqual([]);
   });
 
+  test('an uploaded file that could not be taken over is as it was: it is saved another time', async () => {
+    let failures = 1;
+    const announce = async (intents: readonly Intent[]) => {
+      if (failures-- > 0) throw new Error('not now');
+      await inner.announce(intents);
+    };
+    const all = attachments({ journal: journal({ announce }) });
+    const info = await depot.create('uploaded');
+    await expect(save(all, attach(info as never))).rejects.toThrow('not now');
+    expect(await files()).toEqual([info.path]);
+    expect((await save(all, attach(info as never))).path).toBe(info.path);
+    await all.idle();
+    expect(await files()).toEqual([info.path]);
+    expect(await standingIds(inner)).toEqual([]);
+  });
+
+  test('an uploaded file that its storage could not find just then is saved another time', async () => {
+    const all = attachments();
+    const info = await depot.create('uploaded');
+    const storage = depot.get();
+    const { get } = storage;
+    storage.get = async () => {
+      storage.get = get;
+      throw new Error('not now');
+    };
+    await expect(save(all, attach(info as never))).rejects.toThrow('not now');
+    expect((await save(all, attach(info as never))).path).toBe(info.path);
+  });
+
   test('an uploaded file goes with a rollback', async () => {
     const info = await depot.create('uploaded');
     const unit = attachments().begin(transaction());
