@@ -312,6 +312,28 @@ function testModels(open: (more?: Options) => Promise<Bench>): void {
     await bench.expectEven(0);
   });
 
+  test('what was given for a row that somebody else has changed is pending again, and can be saved another time', async () => {
+    bench = await open();
+    const values = { name: DataTypes.STRING, photo: attachment(), pages: attachmentList() };
+    const Note = bench.sequelize.define('note', values, { version: true });
+    await Note.sync();
+    const note = await Note.create({ name: 'a', photo: attach('1'), pages: [attach('a'), attach('b')] });
+    const stale = await Note.findByPk(note.get('id') as number, { rejectOnEmpty: true });
+    await note.update({ name: 'b' });
+    const [first] = stale.get('pages') as Attachment[];
+    const given = attach('2');
+    stale.set({ photo: given, pages: [first, attach('c')] });
+    await expect(stale.save()).rejects.toThrow('stale model');
+    await bench.attachments.idle();
+    expect(await bench.files()).toHaveLength(3);
+    expect(photoOf(stale)).toBe(given);
+    expect((stale.get('pages') as Attachment[]).map(({ isStored }) => isStored)).toEqual([true, false]);
+    (stale as Model<{ version: number }>).setDataValue('version', note.get('version') as number);
+    await stale.save();
+    expect(await textOf(await note.reload())).toBe('2');
+    expect(await bench.files()).toHaveLength(3);
+  });
+
   test('transactions that are not managed', async () => {
     bench = await open();
     const kept = await bench.sequelize.transaction();

@@ -105,7 +105,7 @@ export class AttachmentStatements {
         ? [instance, 0]
         : await this.#target.update(instance, table, changes, where, { ...options, transaction });
       await work.unit.remove(isThere ? unused(old, held) : files.stored);
-      assign(instance, columns, held);
+      if (isThere) assign(instance, columns, held);
       return result;
     });
   }
