@@ -95,6 +95,15 @@ describe('a stored attachment', () => {
 });
 
 describe('a pending attachment', () => {
+  test.each([undefined, null])('is not made of %s', (content) => {
+    expect(() => attach(content as never)).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_CONTENT',
+        message: expect.stringMatching(`nothing to attach, but ${content}.*req\\.file`),
+      }),
+    );
+  });
+
   test('has content, and nothing else yet', () => {
     const attachment = attach('text', { filename: 'b.txt' });
     expect(attachment.isStored).toBe(false);

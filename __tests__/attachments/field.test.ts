@@ -34,9 +34,23 @@ describe('attachmentField', () => {
     [{ filters: { apply: () => {} } }],
     [{ filters: [null] }],
     [{ storage: 5 }],
+    [{ processContent: 'smaller' }],
+    [{ accepts: ['image/*'] }],
+    [{ maxFileSize: '1mb' }],
+    [{ filter: [] }],
+    [null],
   ])('%j is an error', (options) => {
     expect(() => attachmentField(options as never)).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION' }),
+    );
+  });
+
+  test.each(['allowNull', 'nullable', 'required'])('%s belongs to the column', (name) => {
+    expect(() => uploadedFile({ [name]: false })).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_OPTION',
+        message: expect.stringContaining(`"${name}" belongs to the column`),
+      }),
     );
   });
 });

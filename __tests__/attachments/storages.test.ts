@@ -41,11 +41,11 @@ async function follow(storage: FileStorage): Promise<void> {
     expect(Buffer.compare((await stored?.buffer()) ?? Buffer.alloc(0), content)).toBe(0);
     const undone = all.begin({ defer: () => {} });
     await undone.store(field, stored);
-    await undone.remove(stored);
+    await undone.remove([stored]);
     await undone.settle('rolledBack');
     expect((await files()).length).toBe(2);
     const removal = all.begin();
-    await removal.remove(stored);
+    await removal.remove([stored]);
     await removal.settle('committed');
     expect(await files()).toEqual([]);
   }

@@ -107,7 +107,7 @@ describe('the journal', () => {
   test('is not asked where nothing happens', async () => {
     const unit = attachments().begin(transaction());
     await unit.store(field(), null);
-    await unit.remove(null, undefined);
+    await unit.remove([null, undefined]);
     await unit.settle('committed');
     expect(calls).toEqual(['prepare']);
   });
@@ -222,6 +222,19 @@ describe('a unit of work', () => {
     await new Promise(setImmediate);
     await unit.settle('rolledBack');
     await expect(storing).rejects.toMatchObject({ code: 'CONFLICT' });
+  });
+
+  test('removes more files than a call can have arguments', async () => {
+    const all = attachments();
+    const attachment = await save(all, attach('x'));
+    const open = transaction();
+    const unit = all.begin(open);
+    await unit.remove(Array.from({ length: 200_000 }, () => attachment));
+    open.commit();
+    await unit.settle('committed');
+    await all.idle();
+    expect(await files()).toEqual([]);
+    expect(await standingIds(inner)).toEqual([]);
   });
 
   test('is settled once', async () => {
@@ -342,6 +355,35 @@ describe('what is stored', () => {
       code: 'FILE_TOO_LARGE',
     });
     expect(await files()).toEqual([]);
+  });
+
+  test('an uploaded file that could not be taken over is as it was: it is saved another time', async () => {
+    let failures = 1;
+    const announce = async (intents: readonly Intent[]) => {
+      if (failures-- > 0) throw new Error('not now');
+      await inner.announce(intents);
+    };
+    const all = attachments({ journal: journal({ announce }) });
+    const info = await depot.create('uploaded');
+    await expect(save(all, attach(info as never))).rejects.toThrow('not now');
+    expect(await files()).toEqual([info.path]);
+    expect((await save(all, attach(info as never))).path).toBe(info.path);
+    await all.idle();
+    expect(await files()).toEqual([info.path]);
+    expect(await standingIds(inner)).toEqual([]);
+  });
+
+  test('an uploaded file that its storage could not find just then is saved another time', async () => {
+    const all = attachments();
+    const info = await depot.create('uploaded');
+    const storage = depot.get();
+    const { get } = storage;
+    storage.get = async () => {
+      storage.get = get;
+      throw new Error('not now');
+    };
+    await expect(save(all, attach(info as never))).rejects.toThrow('not now');
+    expect((await save(all, attach(info as never))).path).toBe(info.path);
   });
 
   test('an uploaded file goes with a rollback', async () => {

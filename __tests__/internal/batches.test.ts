@@ -11,9 +11,9 @@ describe('batches', () => {
         release = resolve;
       });
     });
-    const first = Promise.all([batches.add(1), batches.add(2, 3)]);
+    const first = Promise.all([batches.add([1]), batches.add([2, 3])]);
     await new Promise(setImmediate);
-    const second = Promise.all([batches.add(4), batches.add(5)]);
+    const second = Promise.all([batches.add([4]), batches.add([5])]);
     await new Promise(setImmediate);
     expect(acts).toEqual([[1, 2, 3]]);
     release();
@@ -31,9 +31,9 @@ describe('batches', () => {
     const batches = new Batches<number>(async (items) => {
       if (items.includes(1)) throw new Error('not 1');
     });
-    const outcomes = await Promise.allSettled([batches.add(1), batches.add(2)]);
+    const outcomes = await Promise.allSettled([batches.add([1]), batches.add([2])]);
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-    await expect(batches.add(2)).resolves.toBeUndefined();
+    await expect(batches.add([2])).resolves.toBeUndefined();
   });
 
   describe('that rest', () => {
@@ -45,8 +45,8 @@ describe('batches', () => {
 
     test('begin at once, and gather what comes until the rest is over', async () => {
       const { acts, batches } = resting(100);
-      await batches.add(1);
-      const [second, third] = [batches.add(2), batches.add(3)];
+      await batches.add([1]);
+      const [second, third] = [batches.add([2]), batches.add([3])];
       await new Promise((resolve) => setTimeout(resolve, 10));
       expect(acts).toEqual([[1]]);
       await Promise.all([second, third]);
@@ -55,12 +55,12 @@ describe('batches', () => {
 
     test('do not while somebody is in a hurry', async () => {
       const { acts, batches } = resting(3_600_000);
-      await batches.add(1);
-      const waiting = batches.add(2);
+      await batches.add([1]);
+      const waiting = batches.add([2]);
       await batches.hurry(async () => {
         await waiting;
-        await batches.add(3);
-        await batches.add(4);
+        await batches.add([3]);
+        await batches.add([4]);
       });
       expect(acts).toEqual([[1], [2], [3], [4]]);
     });
@@ -70,9 +70,9 @@ describe('batches', () => {
       const batches = new Batches<number>(async () => {
         if (fails) throw new Error('not now');
       }, 1);
-      await expect(batches.add(1)).rejects.toThrow('not now');
+      await expect(batches.add([1])).rejects.toThrow('not now');
       fails = false;
-      await expect(batches.add(2)).resolves.toBeUndefined();
+      await expect(batches.add([2])).resolves.toBeUndefined();
     });
   });
 });

@@ -55,10 +55,14 @@ await describeWith(
       await removeFolder(folder);
     });
 
-    /** Sends a form with a photo. */
-    async function send(route: string, photo: Blob, fields: Readonly<Record<string, string>> = {}) {
+    /** Sends a form, with a photo if there is one. */
+    async function send(
+      route: string,
+      photo: Blob | undefined,
+      fields: Readonly<Record<string, string>> = {},
+    ) {
       const form = new FormData();
-      form.append('photo', photo, 'green.png');
+      if (photo) form.append('photo', photo, 'green.png');
       for (const [name, value] of Object.entries(fields)) form.append(name, value);
       const answer = await fetch(origin + route, { method: 'POST', body: form });
       return { status: answer.status, body: (await answer.json()) as { readonly path?: string } };
@@ -95,6 +99,11 @@ await describeWith(
       expect([status, body]).toEqual([201, expect.objectContaining({ name: 'A document', photo })]);
       const found = await program.sequelize.model('Document').findAll();
       expect(found).toHaveLength(1);
+    });
+
+    test('saves a document without a photo', async () => {
+      const { status, body } = await send('/documents', undefined, { name: 'Without' });
+      expect([status, body]).toEqual([201, expect.objectContaining({ name: 'Without', photo: null })]);
     });
   },
 );

@@ -112,7 +112,7 @@ const MUTATIONS: Record<string, AttachmentsClass> = {
   'stores again what is not changed': unit(({ store, remove }) => ({
     store: async (field, value, old) => {
       const stored = await store(field, value);
-      if (old) await remove(old);
+      if (old) await remove([old]);
       return stored;
     },
   })),

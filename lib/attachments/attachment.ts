@@ -64,8 +64,10 @@ export type AttachmentInput = Attachment | Exclude<Content, string | LocalPath>;
  * can be read once only; other content is read again where the same attachment goes to several rows, or is saved again
  * after a rollback.
  * @param content everything that can be stored, multer's `req.file` with all that it holds, another attachment
+ * @throws DepotError `INVALID_CONTENT` where there is none, as in a form that came without a file
  */
 export function attach(content: Content | Attachment, options: AttachOptions = {}): Attachment {
+  if (content === undefined || content === null) throw nothingToAttach(content);
   return newPending({ content, options });
 }
 
@@ -234,6 +236,13 @@ export function newPending(pending: PendingContent): Attachment {
 export function pendingContent(attachment: Attachment): PendingContent | undefined {
   const state = stateOf(attachment);
   return 'data' in state ? undefined : state;
+}
+
+function nothingToAttach(content: unknown): DepotError {
+  return new DepotError(
+    'INVALID_CONTENT',
+    `There is nothing to attach, but ${content}; a form that came without a file has no req.file`,
+  );
 }
 
 function isDerivedFile(value: unknown): value is DerivedFile {

@@ -143,8 +143,8 @@ class Desk<Transaction> implements UnitDesk<Transaction> {
     return { id: randomUUID(), state, paths, owner: this.#owner, createdAt: new Date() };
   }
 
-  announce(...intents: readonly Intent[]): Promise<void> {
-    return this.#announcing.add(...intents);
+  announce(intents: readonly Intent[]): Promise<void> {
+    return this.#announcing.add(intents);
   }
 
   takeSlot(storageName: string): TakenSlot {
@@ -178,7 +178,7 @@ class Desk<Transaction> implements UnitDesk<Transaction> {
 
   forget(intents: readonly Intent[]): void {
     if (intents.length === 0) return;
-    const forgetting = this.#forgetting.add(...intents);
+    const forgetting = this.#forgetting.add(intents);
     this.inBackground(forgetting.catch((error) => this.owe(intents, error)));
   }
 
@@ -206,7 +206,7 @@ class Desk<Transaction> implements UnitDesk<Transaction> {
         const id = this.depot.get(storageName).newId();
         return { id, intent: this.newIntent('upload', [`${storageName}/${id}`]) };
       },
-      announce: (slots) => this.announce(...intentsOf(slots)),
+      announce: (slots) => this.announce(intentsOf(slots)),
       forget: (slots) => this.forget(intentsOf(slots)),
     };
   }

@@ -3,6 +3,7 @@ import type { Metadata } from '../contract/metadata.js';
 import { DepotError } from '../errors.js';
 import { type AcceptList, parseAccept } from '../internal/accept.js';
 import { toLimit } from '../internal/limit.js';
+import { assertOptionNames } from '../internal/option-names.js';
 import type { AttachmentFilter } from './filters.js';
 
 /** What a field of a model takes, and what is done with it. */
@@ -46,16 +47,33 @@ export type ProcessContent = (incoming: IncomingContent) => Promise<IncomingCont
 
 const CHECKED = new WeakSet<object>();
 
+const OPTIONS: { readonly [Name in keyof AttachmentFieldOptions]-?: true } = {
+  storage: true,
+  filters: true,
+  accept: true,
+  maxSize: true,
+  processContent: true,
+};
+
+/** What columns have in one ORM or another. */
+const COLUMN_OPTIONS: ReadonlySet<string> = new Set([
+  ...['allowNull', 'nullable', 'notNull', 'required', 'unique', 'index', 'primaryKey'],
+  ...['default', 'defaultValue', 'name', 'field', 'type', 'comment'],
+]);
+
 /**
  * Checks the options of a field; what it has checked is given back as it is.
  * @throws DepotError `INVALID_OPTION`
  */
 export function attachmentField(options: AttachmentFieldOptions | AttachmentField = {}): AttachmentField {
   if (isChecked(options)) return options;
+  assertNames(options);
   const { storage, filters = [], accept, maxSize = Number.POSITIVE_INFINITY, processContent } = options;
   if (storage !== undefined && typeof storage !== 'string')
     throw wrong('storage is not the name of a storage');
   if (!Array.isArray(filters) || !filters.every(isFilter)) throw wrong('filters is not a list of filters');
+  if (processContent !== undefined && typeof processContent !== 'function')
+    throw wrong('processContent is not a function');
   const field = Object.freeze({
     storage,
     filters: Object.freeze([...filters]),
@@ -77,6 +95,13 @@ export function uploadedFile(options: AttachmentFieldOptions = {}): AttachmentFi
 
 function isChecked(options: AttachmentFieldOptions | AttachmentField): options is AttachmentField {
   return CHECKED.has(options);
+}
+
+function assertNames(options: AttachmentFieldOptions): void {
+  const given = Object.entries(options ?? {}).filter(([, value]) => value !== undefined);
+  const ofColumn = given.find(([name]) => COLUMN_OPTIONS.has(name));
+  if (ofColumn) throw wrong(`"${ofColumn[0]}" belongs to the column, not to what it holds`);
+  assertOptionNames(options, Object.keys(OPTIONS), 'Attachment field');
 }
 
 function isFilter(filter: unknown): filter is AttachmentFilter {

@@ -20,7 +20,7 @@ import type { TakenSlot } from './slots.js';
 export interface IntentDesk {
   readonly depot: StorageDirectory;
   newIntent(state: Intent['state'], paths: readonly string[]): Intent;
-  announce(...intents: readonly Intent[]): Promise<void>;
+  announce(intents: readonly Intent[]): Promise<void>;
   /** For a file that will be stored in the storage of that name. */
   takeSlot(storageName: string): TakenSlot;
   /** Deletes the files of intents, and forgets them. Never fails. */
@@ -56,6 +56,7 @@ export class Saving {
   readonly #intents: Intent[] = [];
   /** Intents whose files may be there. */
   readonly #visible = new Set<Intent>();
+  #leavesUpload = false;
 
   constructor(desk: IntentDesk, field: AttachmentField, signal: AbortSignal) {
     this.#desk = desk;
@@ -63,7 +64,15 @@ export class Saving {
     this.#signal = signal;
   }
 
-  /** If it fails, nothing stays stored but what cannot be deleted, which the journal remembers. */
+  /** Whether it has failed before it took over the upload that it was given, which can be saved another time. */
+  get leavesUpload(): boolean {
+    return this.#leavesUpload;
+  }
+
+  /**
+   * If it fails, nothing stays stored but what cannot be deleted, which the journal remembers, and an upload that was not
+   * taken over.
+   */
   async run(value: unknown): Promise<Saved> {
     try {
       const original = await this.#store(await toIncoming(value));
@@ -149,10 +158,14 @@ export class Saving {
   /** Takes over a file where it is, unless the field stores something else in its place. */
   async #adopt({ info, options }: IncomingFile): Promise<Original> {
     const { storageName: depot, id } = parseFilePath(info.path);
-    const intent = this.#desk.newIntent('upload', [info.path]);
-    this.#intents.push(intent);
+    this.#leavesUpload = true;
     const file = await this.#desk.depot.get(depot).get(id);
-    await this.#whenAnnounced(intent, this.#desk.announce(intent));
+    const intent = this.#desk.newIntent('upload', [info.path]);
+    await this.#desk.announce([intent]);
+    this.#leavesUpload = false;
+    this.#intents.push(intent);
+    this.#visible.add(intent);
+    this.#signal.throwIfAborted();
     const processed = await this.#process(toCopy(file, options));
     if (processed.content !== file) return this.#createInstead(intent, processed);
     const detectedType = await detectContentType(

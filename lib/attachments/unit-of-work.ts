@@ -104,7 +104,7 @@ export class UnitOfWork<Transaction> {
   }
 
   /** Removes files at the commit, with the row or the value that they belonged to. */
-  async remove(...old: readonly (Attachment | null | undefined)[]): Promise<void> {
+  async remove(old: readonly (Attachment | null | undefined)[]): Promise<void> {
     await this.#run(() => this.#decide([], old.filter(isPresent)));
   }
 
@@ -161,15 +161,17 @@ export class UnitOfWork<Transaction> {
     const value = (given instanceof Attachment && withdrawn.get(given)) || given;
     const once = oneShotOf(value);
     const earlier = once && used.get(once);
-    const saving = earlier ? this.#saveCopy(field, value, earlier) : this.#saveNew(field, value);
-    if (once && !earlier) rememberUse(once, saving);
-    const saved = await saving;
+    const saved = await (earlier ? this.#saveCopy(field, value, earlier) : this.#saveNew(field, value, once));
     this.#saved.push([saved, value]);
     return saved;
   }
 
-  #saveNew(field: AttachmentField, value: AttachmentInput): Promise<Saved> {
-    return new Saving(this.#desk, field, this.#ending.signal).run(value);
+  /** @param once what of the value can be used once only */
+  #saveNew(field: AttachmentField, value: AttachmentInput, once?: object): Promise<Saved> {
+    const saving = new Saving(this.#desk, field, this.#ending.signal);
+    const saved = saving.run(value);
+    if (once) rememberUse(once, saving, saved);
+    return saved;
   }
 
   async #saveCopy(
@@ -190,11 +192,11 @@ export class UnitOfWork<Transaction> {
   async #decide(saved: readonly Saved[], old: readonly Attachment[]): Promise<void> {
     const keep = saved.flatMap(({ intents }) => intents);
     const condemn = old.map(({ files }) => this.#desk.newIntent('delete', files));
-    this.#uploads.push(...keep);
-    this.#deletions.push(...condemn);
+    for (const intent of keep) this.#uploads.push(intent);
+    for (const intent of condemn) this.#deletions.push(intent);
     if (keep.length + condemn.length === 0) return;
     try {
-      await this.#records.add({ keep, condemn });
+      await this.#records.add([{ keep, condemn }]);
     } catch (error) {
       // The transaction may be committed nevertheless, without that.
       this.rolledBackInPart();
@@ -284,9 +286,12 @@ async function allOrNothing(
   throw failure.reason;
 }
 
-function rememberUse(once: object, saving: Promise<Saved>): void {
-  const attachment = saving.then((saved) => saved.attachment);
-  attachment.catch(() => {});
+/** An upload that was left as it was is not used. */
+function rememberUse(once: object, saving: Saving, saved: Promise<Saved>): void {
+  const attachment = saved.then((one) => one.attachment);
+  attachment.catch(() => {
+    if (saving.leavesUpload) used.delete(once);
+  });
   used.set(once, attachment);
 }
 

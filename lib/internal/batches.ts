@@ -18,8 +18,8 @@ export class Batches<Item> {
   }
 
   /** Resolves when the items are done. */
-  add(...items: readonly Item[]): Promise<void> {
-    this.#waiting.push(...items);
+  add(items: readonly Item[]): Promise<void> {
+    for (const item of items) this.#waiting.push(item);
     this.#next ??= this.#runNext();
     return this.#next;
   }

@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, realpath, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { DataTypes, type Model, type ModelStatic, type Options, Sequelize } from 'sequelize';
 import { type Attachment, attach } from '../../../lib/attachments/attachment.js';
 import {
@@ -312,6 +312,28 @@ function testModels(open: (more?: Options) => Promise<Bench>): void {
     await bench.expectEven(0);
   });
 
+  test('what was given for a row that somebody else has changed is pending again, and can be saved another time', async () => {
+    bench = await open();
+    const values = { name: DataTypes.STRING, photo: attachment(), pages: attachmentList() };
+    const Note = bench.sequelize.define('note', values, { version: true });
+    await Note.sync();
+    const note = await Note.create({ name: 'a', photo: attach('1'), pages: [attach('a'), attach('b')] });
+    const stale = await Note.findByPk(note.get('id') as number, { rejectOnEmpty: true });
+    await note.update({ name: 'b' });
+    const [first] = stale.get('pages') as Attachment[];
+    const given = attach('2');
+    stale.set({ photo: given, pages: [first, attach('c')] });
+    await expect(stale.save()).rejects.toThrow('stale model');
+    await bench.attachments.idle();
+    expect(await bench.files()).toHaveLength(3);
+    expect(photoOf(stale)).toBe(given);
+    expect((stale.get('pages') as Attachment[]).map(({ isStored }) => isStored)).toEqual([true, false]);
+    (stale as Model<{ version: number }>).setDataValue('version', note.get('version') as number);
+    await stale.save();
+    expect(await textOf(await note.reload())).toBe('2');
+    expect(await bench.files()).toHaveLength(3);
+  });
+
   test('transactions that are not managed', async () => {
     bench = await open();
     const kept = await bench.sequelize.transaction();
@@ -367,6 +389,63 @@ await describeWith('Sequelize', [sqliteDriver], (driver) => {
 
   describe('with a shared file of SQLite', () => {
     testSharedDatabase(() => sqliteFile(driver));
+  });
+
+  describe('with SQLite by a URL', () => {
+    const workingFolder = process.cwd();
+    let folder: string;
+
+    beforeEach(async () => {
+      folder = await realpath(await mkdtemp(join(tmpdir(), 'filedepot-sequelize-')));
+      process.chdir(folder);
+    });
+
+    afterEach(async () => {
+      process.chdir(workingFolder);
+      await removeFolder(folder);
+    });
+
+    async function prepareJournal(place: string | Options): Promise<string[]> {
+      const options = { logging: false, dialectModule: driver } as const;
+      const sequelize =
+        typeof place === 'string' ? new Sequelize(place, options) : new Sequelize({ ...options, ...place });
+      const attachments = useAttachments(sequelize, { depot: new DepotManager() });
+      await attachments.prepare();
+      await sequelize.close();
+      return readdir(folder);
+    }
+
+    test.each<string | Options>([
+      'sqlite:shop.db',
+      'sqlite://shop.db',
+      'sqlite:./shop.db',
+      'sqlite:///<folder>/shop.db',
+      { dialect: 'sqlite', storage: 'shop.db' },
+      { dialect: 'sqlite', storage: '<folder>/shop.db' },
+      { dialect: 'sqlite', host: 'shop.db' },
+    ])('the journal is beside the database: %j', async (place) => {
+      const spelt = JSON.parse(JSON.stringify(place).replace('<folder>', folder));
+      expect((await prepareJournal(spelt)).sort()).toEqual(['shop.db', 'shop.db.depot-intents']);
+    });
+
+    test.each<string | Options>(['sqlite::memory:', 'sqlite:', { dialect: 'sqlite' }])(
+      'nothing is beside a database in memory: %j',
+      async (place) => {
+        expect(await prepareJournal(place)).toEqual([]);
+      },
+    );
+
+    test('one database does not settle what another has left', async () => {
+      const depot = new DepotManager();
+      depot.configure('default', new MemoryStorage());
+      const [shop, blog] = ['shop.db', 'blog.db'].map(
+        (host) => ({ dialect: 'sqlite', host, dialectModule: driver }) as const,
+      );
+      await insertAndDie(shop as Options, depot);
+      const other = new Sequelize({ logging: false, ...blog });
+      expect(await useAttachments(other, { depot }).recover()).toMatchObject({ intents: 0, deleted: [] });
+      await other.close();
+    });
   });
 
   describe('with SQLite in memory', () => {

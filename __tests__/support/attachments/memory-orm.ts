@@ -265,7 +265,7 @@ class MemoryOrm implements AttachmentHarness {
     };
     const remove = async (id: string) => {
       const row = await find(id);
-      await unit.remove(row?.content, row?.photo, ...(row?.pages ?? []));
+      await unit.remove([row?.content, row?.photo, ...(row?.pages ?? [])]);
       changes.write(id, null);
     };
     const create = async (values: NewRow) => {

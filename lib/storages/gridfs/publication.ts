@@ -118,7 +118,7 @@ export class Publication {
   ): Promise<void> {
     const chunks = chunksFrom(bucket, { fileId: document._id, revision }, held, { chunkSize });
     const file: NewSmallFile = { document, chunks };
-    await this.#creations.add(file);
+    await this.#creations.add([file]);
     if (file.failure !== undefined) throw file.failure;
   }
 

@@ -9,6 +9,6 @@ export async function runDelete(work: Work, execution: Execution): Promise<unkno
   const rows = await rowsOf(session, execution);
   const before = await rowsBelow(session, shape, rows);
   const result = await execute(statement.build(session, onlyThese(shape, rows)), method, placeholders);
-  await work.unit.remove(...(await attachmentsGone(session, before)));
+  await work.unit.remove(await attachmentsGone(session, before));
   return result;
 }

@@ -158,7 +158,7 @@ async function upsert(
   if (update) refuseUnseen(before, after);
   const moved = isMoving(shape, conflict) ? await movedRows(session, shape, before, after) : [];
   const old = attachmentsOf(shape, before);
-  await work.unit.remove(...without([...old, ...files.stored], attachmentsOf(shape, [...after, ...moved])));
+  await work.unit.remove(without([...old, ...files.stored], attachmentsOf(shape, [...after, ...moved])));
   return result;
 }
 

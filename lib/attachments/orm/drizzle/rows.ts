@@ -103,14 +103,14 @@ export async function rowsBelow(
  * a trigger may keep rows.
  */
 export async function attachmentsGone(session: Session, before: readonly Rows[]): Promise<Attachment[]> {
-  const gone: Attachment[] = [];
+  const gone: Attachment[][] = [];
   for (const { shape, rows } of before) {
     const withFiles = rows.filter((row) => attachmentsOf(shape, [row]).length > 0);
     const left = new Set((await rowsAgain(session, shape, withFiles)).map((row) => nameOf(shape, row)));
     const isGone = (row: Row) => !left.has(nameOf(shape, row));
-    gone.push(...attachmentsOf(shape, withFiles.filter(isGone)));
+    gone.push(attachmentsOf(shape, withFiles.filter(isGone)));
   }
-  return gone;
+  return gone.flat();
 }
 
 /** The same rows as they are now, those that are still there; none where nothing tells rows apart. */

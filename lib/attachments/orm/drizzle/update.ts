@@ -50,7 +50,7 @@ export function runUpdate(work: Work, execution: Execution): Promise<unknown> {
     const set = { ...valuesOf(statement), ...setOf(shape, rows, assignments) };
     const changes = { ...onlyThese(shape, rows), set: [set] };
     const result = await execute(statement.build(session, changes), method, placeholders);
-    await work.unit.remove(...unused(files, rows, assignments));
+    await work.unit.remove(unused(files, rows, assignments));
     return result;
   });
 }

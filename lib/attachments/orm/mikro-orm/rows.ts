@@ -104,7 +104,7 @@ export class RowReader {
    * or a trigger may keep rows.
    */
   async attachmentsGone(before: readonly Rows[], ctx: Context): Promise<Attachment[]> {
-    const gone: Attachment[] = [];
+    const gone: Attachment[][] = [];
     for (const { meta, rows } of before) {
       const properties = attachmentProperties(meta);
       const withFiles = rows.filter((row) => this.attachmentsOf([row], properties).length > 0);
@@ -112,9 +112,9 @@ export class RowReader {
       const after = await this.find(meta, this.keysOf({ meta, rows: withFiles }), ctx);
       const left = new Set(after.rows.map((row) => nameOf(meta, row)));
       const isGone = (row: Row) => !left.has(nameOf(meta, row));
-      gone.push(...this.attachmentsOf(withFiles.filter(isGone), properties));
+      gone.push(this.attachmentsOf(withFiles.filter(isGone), properties));
     }
-    return gone;
+    return gone.flat();
   }
 
   attachmentsOf(rows: readonly Row[], properties: readonly AttachmentProperty[]): Attachment[] {

@@ -46,7 +46,7 @@ export class TransactionFiles {
   }
 
   async remove(attachments: readonly Attachment[]): Promise<void> {
-    await this.#unit.remove(...attachments);
+    await this.#unit.remove(attachments);
   }
 
   /** Part of what was written may be undone: a savepoint was rolled back, or a statement has failed. */
@@ -59,7 +59,7 @@ export class TransactionFiles {
     if (this.#unused.size === 0) return;
     this.#unit.rolledBackInPart();
     // Where the transaction is broken as well, its end will show what nobody kept.
-    await this.#unit.remove(...this.#unused).catch(() => {});
+    await this.#unit.remove([...this.#unused]).catch(() => {});
   }
 
   async settle(outcome: Outcome): Promise<void> {

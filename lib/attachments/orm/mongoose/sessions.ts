@@ -37,7 +37,7 @@ export class Work {
   async fail(error: unknown, stored: Iterable<Attachment>): Promise<void> {
     if (isRefusedForGood(error)) this.failure = error;
     // If it has ended meanwhile, its end has seen to all.
-    await this.unit.remove(...stored).catch(() => {});
+    await this.unit.remove([...stored]).catch(() => {});
   }
 
   /** Documents have again what they were given, for another try: the files that were stored of it go. */

@@ -143,7 +143,7 @@ export class Writer {
       throw error;
     });
     const gone = allocation.gone ?? (await goneAfter(attached, { ...sent, result }));
-    await work.unit.remove(...gone, ...unused);
+    await work.unit.remove([...gone, ...unused]);
     work.show([...stored, ...allocation.kept]);
     return unwrapped(call, result);
   }
@@ -214,7 +214,7 @@ async function keepPart({ stored }: AttachedCall, work: Work, done: Done): Promi
   if (insertedRows(done.operations).some(({ _id }) => _id === undefined)) return;
   const owned = pathsIn(await done.reader.withIds(concernedIds(done)));
   const old = done.before.flatMap((rows) => rows.flatMap(({ attachments }) => [...attachments.values()]));
-  await work.unit.remove(...[...old, ...stored.values()].filter(({ path }) => !owned.has(path)));
+  await work.unit.remove([...old, ...stored.values()].filter(({ path }) => !owned.has(path)));
   work.isDoneInPart = true;
   work.show([...stored].filter(([, { path }]) => owned.has(path)));
 }

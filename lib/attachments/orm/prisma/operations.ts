@@ -102,7 +102,7 @@ async function write(work: OperationWork, operation: Operation, update: Update):
   const values = assignments.map(({ field, entry, values: [value = null] }) => [field, toJson(entry, value)]);
   const data = { ...given.values, ...(rows.length > 0 && Object.fromEntries(values)) };
   const result = await execute(work, { shape, name: 'update' }, { ...parameters, data });
-  await work.unit.remove(...unused(update, assignments));
+  await work.unit.remove(unused(update, assignments));
   return result;
 }
 
@@ -122,7 +122,7 @@ function runUpdateMany(work: OperationWork, operation: Operation): Promise<unkno
       const data = { ...given.values, ...Object.fromEntries(own) };
       results.push(await execute(work, operation, { ...others, where: likeOneOf(shape.key, part), data }));
     }
-    await work.unit.remove(...unused({ files, given, rows }, assignments));
+    await work.unit.remove(unused({ files, given, rows }, assignments));
     return summed(operation, results);
   });
 }
@@ -168,7 +168,7 @@ async function runDelete(work: OperationWork, operation: Operation): Promise<unk
   const reading = await readingOf(work);
   const before = await rowsBelow(reading, shape, await uniqueRow(reading, shape, parameters.where));
   const result = await execute(work, operation, parameters);
-  await work.unit.remove(...(await attachmentsGone(reading, before)));
+  await work.unit.remove(await attachmentsGone(reading, before));
   return result;
 }
 
@@ -178,7 +178,7 @@ async function runDeleteMany(work: OperationWork, operation: Operation): Promise
   const rows = await matchingRows(reading, shape, parameters.where, parameters.limit);
   const before = await rowsBelow(reading, shape, rows);
   const result = await execute(work, operation, { where: likeOneOf(shape.key, rows) });
-  await work.unit.remove(...(await attachmentsGone(reading, before)));
+  await work.unit.remove(await attachmentsGone(reading, before));
   return result;
 }
 

@@ -96,21 +96,17 @@ export async function attachmentsGone(
   { client, dialect }: Reading,
   before: readonly Rows[],
 ): Promise<Attachment[]> {
-  const gone: Attachment[] = [];
+  const gone: Attachment[][] = [];
   for (const { shape, rows } of before) {
     const withFiles = rows.filter((row) => attachmentsOf(shape, [row]).length > 0);
     const names = shape.key.map((field) => shape.column(field));
     const left = new Set(
       (await keysFound(client, dialect, shape, withFiles)).map((row) => nameOf(row, names)),
     );
-    gone.push(
-      ...attachmentsOf(
-        shape,
-        withFiles.filter((row) => !left.has(nameOf(row, shape.key))),
-      ),
-    );
+    const isGone = (row: Row) => !left.has(nameOf(row, shape.key));
+    gone.push(attachmentsOf(shape, withFiles.filter(isGone)));
   }
-  return gone;
+  return gone.flat();
 }
 
 function nameOf(row: Row, key: readonly string[]): string {

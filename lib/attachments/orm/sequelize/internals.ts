@@ -97,10 +97,18 @@ interface ModelKeys {
   }[];
 }
 
+/** The name of a database that is no file. */
+const IN_MEMORY = ':memory:';
+
 /** Whether the database is in memory: all of it is one connection. */
 export function isInMemory(sequelize: Sequelize): boolean {
+  return sequelize.getDialect() === 'sqlite' && sqliteFileOf(sequelize) === IN_MEMORY;
+}
+
+/** The database file of SQLite, where Sequelize looks for it: some URLs (`sqlite:shop.db`) have it in the place of a host. */
+export function sqliteFileOf(sequelize: Sequelize): string {
   const { storage, host } = optionsOf(sequelize);
-  return sequelize.getDialect() === 'sqlite' && (storage ?? host ?? ':memory:') === ':memory:';
+  return storage ?? (host || IN_MEMORY);
 }
 
 /** What Sequelize was made with; its types hide it. */

@@ -4,7 +4,7 @@ import { type Options, QueryTypes, Sequelize, type Transaction } from 'sequelize
 import { DepotError } from '../../../errors.js';
 import type { SqlDialect, SqlExecutor, SqlRow } from '../../journal/sql-journal.js';
 import { SqlJournal } from '../../journal/sql-journal.js';
-import { isInMemory, optionsOf } from './internals.js';
+import { isInMemory, optionsOf, sqliteFileOf } from './internals.js';
 
 export interface SequelizeJournalOptions {
   /** Name of the table, made where it is missing; with its schema before a dot, if need be. @default 'depot_intents' */
@@ -78,7 +78,7 @@ function dialectOf(sequelize: Sequelize): SqlDialect {
 
 function besideDatabase(sequelize: Sequelize): string {
   if (isInMemory(sequelize)) return join(tmpdir(), `depot-intents-${process.pid}`);
-  return `${optionsOf(sequelize).storage}.depot-intents`;
+  return `${sqliteFileOf(sequelize)}.depot-intents`;
 }
 
 /**

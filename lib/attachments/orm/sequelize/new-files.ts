@@ -71,6 +71,6 @@ export class NewFiles {
   async #giveUp(): Promise<void> {
     const { unit } = this.#work;
     unit.rolledBackInPart();
-    await unit.remove(...this.#stored).catch(() => {});
+    await unit.remove(this.#stored).catch(() => {});
   }
 }

@@ -90,7 +90,7 @@ export class RowReader {
    * a trigger may keep rows.
    */
   async attachmentsGone(before: readonly Rows[], transaction: Transaction | null): Promise<Attachment[]> {
-    const gone: Attachment[] = [];
+    const gone: Attachment[][] = [];
     for (const all of before) {
       const withFiles = all.rows.filter((row) => this.attachmentsOf({ ...all, rows: [row] }).length > 0);
       if (withFiles.length === 0) continue;
@@ -99,9 +99,9 @@ export class RowReader {
       const after = await this.find(rows.model, query);
       const left = new Set(after.rows.map((row) => nameOf(after, row)));
       const isGone = (row: Row) => !left.has(nameOf(rows, row));
-      gone.push(...this.attachmentsOf({ ...rows, rows: rows.rows.filter(isGone) }));
+      gone.push(this.attachmentsOf({ ...rows, rows: rows.rows.filter(isGone) }));
     }
-    return gone;
+    return gone.flat();
   }
 
   /** The attachments of rows, in all of their columns or in some. */

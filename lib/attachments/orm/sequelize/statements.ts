@@ -104,8 +104,8 @@ export class AttachmentStatements {
       const result = isEmpty(changes)
         ? [instance, 0]
         : await this.#target.update(instance, table, changes, where, { ...options, transaction });
-      await work.unit.remove(...(isThere ? unused(old, held) : files.stored));
-      assign(instance, columns, held);
+      await work.unit.remove(isThere ? unused(old, held) : files.stored);
+      if (isThere) assign(instance, columns, held);
       return result;
     });
   }
@@ -135,13 +135,13 @@ export class AttachmentStatements {
       const results = [];
       for (const [index, part] of parts.entries()) {
         const changes = { ...values, ...stored[index] };
-        if (part.rows.length === 0) await work.unit.remove(...files.stored);
+        if (part.rows.length === 0) await work.unit.remove(files.stored);
         else
           results.push(
             await this.#target.bulkUpdate(table, changes, keysOf(part), inTransaction, attributes),
           );
       }
-      await work.unit.remove(...this.#reader.attachmentsOf(found, columns));
+      await work.unit.remove(this.#reader.attachmentsOf(found, columns));
       return options.returning ? results.flat() : sum(results);
     });
   }
@@ -219,7 +219,7 @@ export class AttachmentStatements {
         : await this.#insertNew(instance, table, complete, inTransaction);
       if (found) {
         const old = this.#reader.attachmentsOf(found.rows, updated);
-        await work.unit.remove(...old, ...unused(files.stored, only(stored, updated)));
+        await work.unit.remove([...old, ...unused(files.stored, only(stored, updated))]);
       }
       assign(instance, found ? updated : columns, stored);
       return result;
@@ -265,7 +265,7 @@ export class AttachmentStatements {
     const transaction = await work.transaction();
     const before = [rows, ...(await this.#reader.findBelow(rows, transaction))];
     const result = await act();
-    await work.unit.remove(...(await this.#reader.attachmentsGone(before, transaction)));
+    await work.unit.remove(await this.#reader.attachmentsGone(before, transaction));
     return result;
   }
 

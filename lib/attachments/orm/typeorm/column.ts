@@ -29,7 +29,8 @@ export function AttachmentColumn(options: AttachmentColumnOptions = {}): Propert
 
 /** The same for an `EntitySchema`: the options of a column. */
 export function attachmentColumn(options: AttachmentColumnOptions = {}): EntitySchemaColumnOptions {
-  const { type = 'simple-json', list = false, column, field = attachmentField(options) } = options;
+  const { type = 'simple-json', list = false, column, field: made, ...others } = options;
+  const field = made ?? attachmentField(others);
   const transformer = new AttachmentTransformer(field, list);
   return { nullable: true, ...(column as EntitySchemaColumnOptions), type, transformer };
 }

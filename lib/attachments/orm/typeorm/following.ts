@@ -99,7 +99,7 @@ export class Following {
   async remove(queryRunner: QueryRunner, old: readonly Attachment[]): Promise<void> {
     if (old.length === 0) return;
     await this.#changes(queryRunner).make(async (unit) => {
-      await unit.remove(...old);
+      await unit.remove(old);
       return { stored: [], old };
     });
   }
