@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /** Tests run the TypeScript sources as native ES modules; swc only strips the types. */
 export default {
   testEnvironment: 'node',
@@ -18,6 +20,6 @@ export default {
   },
   testTimeout: 30_000,
   // Much of the time is spent waiting for servers: more workers than cores, where jest would leave a core free.
-  maxWorkers: '150%',
+  maxWorkers: availableParallelism() + 1,
   reporters: ['default', '<rootDir>/__tests__/support/conformance-table.js'],
 };
