@@ -621,6 +621,9 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
     await open({}, PHONE);
     await choose({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('hello') });
     await uploaded('notes.txt');
+    await context.setOffline(true);
+    await choose(...smallFiles(2));
+    await button('Try again to upload 1.txt').waitFor();
     await evaluate("document.documentElement.style.fontSize = '200%'");
     expect(await width()).toBe(360);
     expect(await cutLabels()).toEqual([]);
