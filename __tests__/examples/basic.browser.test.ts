@@ -634,6 +634,12 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
     expect(new Set(sizes)).toEqual(new Set([20]));
     for (const action of ['Download', 'Replace', 'Delete'])
       await page.getByLabel(`${action} notes.txt`).click({ trial: true });
+    await button('Delete notes.txt').click();
+    for (const name of ['Keep it', 'Delete']) {
+      const dialog = await page.getByRole('dialog').boundingBox();
+      const box = await button(name).boundingBox();
+      expect(box?.x).toBeGreaterThan(dialog?.x ?? 360);
+    }
   });
 
   const cutLabels = () =>
