@@ -96,9 +96,13 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
 
   /** Folders that go while they are read are looked at again. */
   async function filesOnDisk(): Promise<string[]> {
-    const read = () => readdir(join(folder, 'depot'), { recursive: true, withFileTypes: true });
-    const entries = await read().catch(read);
-    return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+    try {
+      const entries = await readdir(join(folder, 'depot'), { recursive: true, withFileTypes: true });
+      return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      return filesOnDisk();
+    }
   }
 
   const evaluate = <Result>(expression: string) => page.evaluate<Result>(expression);
@@ -256,6 +260,63 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
     await proxy.close();
   });
 
+  test('begins nothing that waits when all is cancelled, and warns who leaves until all is taken back', async () => {
+    await open();
+    const proxy = await HoldingProxy.start(server.url);
+    await page.goto(proxy.url);
+    await page.getByText('Nothing here yet').waitFor();
+    const requests = countRequests();
+    proxy.hold();
+    await choose(...smallFiles(20));
+    await until(async () => (await storedOnDisk()) === 3, 'the first files to be stored');
+    await button('Cancel all').click();
+    expect(await uploadRows().count()).toBe(0);
+    expect(await warnsWhoLeaves()).toBe(true);
+    proxy.release();
+    await until(async () => (await storedOnDisk()) === 0, 'the files to be deleted');
+    await until(async () => !(await warnsWhoLeaves()), 'the page to be at rest');
+    expect(requests).toEqual({ POST: 3, DELETE: 3 });
+    await proxy.close();
+  });
+
+  test('starts the next upload when the one that was cancelled before it is taken back', async () => {
+    await open();
+    const proxy = await HoldingProxy.start(server.url);
+    await page.goto(proxy.url);
+    await page.getByText('Nothing here yet').waitFor();
+    const requests = countRequests();
+    proxy.hold();
+    await choose(...smallFiles(5));
+    await until(async () => (await storedOnDisk()) === 3, 'the first files to be stored');
+    for (const name of ['0.txt', '1.txt', '2.txt']) await button(`Cancel the upload of ${name}`).click();
+    expect(await uploadRows().locator('.message').allTextContents()).toEqual(['Waiting', 'Waiting']);
+    proxy.release();
+    await uploaded('3.txt', '4.txt');
+    await until(async () => (await storedOnDisk()) === 2, 'the others to be deleted');
+    expect(requests).toEqual({ POST: 5, DELETE: 3 });
+    await proxy.close();
+  });
+
+  const smallFiles = (count: number) =>
+    Array.from({ length: count }, (_, index) => ({
+      name: `${index}.txt`,
+      mimeType: 'text/plain',
+      buffer: Buffer.from('hello'),
+    }));
+
+  const storedOnDisk = async () => (await filesOnDisk()).filter((name) => name === 'file').length;
+
+  function countRequests(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    page.on('request', (request) => {
+      counts[request.method()] = (counts[request.method()] ?? 0) + 1;
+    });
+    return counts;
+  }
+
+  const warnsWhoLeaves = () =>
+    evaluate<boolean>("!window.dispatchEvent(new Event('beforeunload', { cancelable: true }))");
+
   test('says before it sends a file that it is too large or of a type that is not accepted', async () => {
     await open({ MAX_FILE_SIZE: '2kb', ACCEPT: 'image/*,video/mp4' });
     await page.getByText('Images, MP4 video, up to 2 KB each', { exact: true }).waitFor();
@@ -283,6 +344,12 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
     await chooseLarge(content, 'unknown');
     await uploadRow('unknown').getByText('This type is not accepted, only images.').waitFor();
     expect(await filesOnDisk()).toEqual([]);
+  });
+
+  test('says of a film that is none that films are not accepted', async () => {
+    await open({ ACCEPT: 'image/*,.pdf,text/plain' });
+    await choose({ name: 'movie.mp4', mimeType: 'video/mp4', buffer: Buffer.from('xx') });
+    await uploadRow('movie.mp4').getByText('This type is not accepted, only images, PDF, Text.').waitFor();
   });
 
   test('lets people try again when the connection was lost or the server is full', async () => {
@@ -484,6 +551,30 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
     expect(await focusedName()).toBe('chooser');
   });
 
+  test('never loses the focus when what had it goes', async () => {
+    await open();
+    const proxy = await HoldingProxy.start(server.url);
+    await page.goto(proxy.url);
+    await page.getByText('Nothing here yet').waitFor();
+    proxy.hold();
+    await choose(...smallFiles(4));
+    await button('Cancel all').press('Enter');
+    expect(await focusedName()).toBe('chooser');
+    await choose(...smallFiles(2));
+    await button('Cancel all').focus();
+    proxy.release();
+    await until(async () => (await fileRows().count()) === 2, 'the uploads to end');
+    expect(await focusedName()).toBe('chooser');
+    await context.setOffline(true);
+    await choose(...smallFiles(2));
+    await button('Try again to upload 0.txt').press('Enter');
+    expect(await focusedName()).toMatch(/^(Cancel the upload of|Dismiss) 0.txt$/);
+    await button('Try again to upload 0.txt').waitFor();
+    await button('Dismiss all').press('Enter');
+    expect(await focusedName()).toBe('chooser');
+    await proxy.close();
+  });
+
   test('tells those who listen what each part is', async () => {
     await open();
     await choose({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('hello') });
@@ -536,6 +627,31 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
     expect(await cutLabels()).toEqual([]);
   });
 
+  test('can be read and used on a phone with text of 200 %', async () => {
+    await open({}, PHONE);
+    await choose({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('hello') });
+    await uploaded('notes.txt');
+    await context.setOffline(true);
+    await choose(...smallFiles(2));
+    await button('Try again to upload 1.txt').waitFor();
+    await evaluate("document.documentElement.style.fontSize = '200%'");
+    expect(await width()).toBe(360);
+    expect(await cutLabels()).toEqual([]);
+    expect(await smallTargets()).toEqual([]);
+    const sizes = await evaluate<number[]>(
+      `[...document.querySelectorAll('.action svg')].map((icon) => icon.getBoundingClientRect().width)`,
+    );
+    expect(new Set(sizes)).toEqual(new Set([20]));
+    for (const action of ['Download', 'Replace', 'Delete'])
+      await page.getByLabel(`${action} notes.txt`).click({ trial: true });
+    await button('Delete notes.txt').click();
+    for (const name of ['Keep it', 'Delete']) {
+      const dialog = await page.getByRole('dialog').boundingBox();
+      const box = await button(name).boundingBox();
+      expect(box?.x).toBeGreaterThan(dialog?.x ?? 360);
+    }
+  });
+
   const cutLabels = () =>
     evaluate<string[]>(`[...document.querySelectorAll('.action span')]
       .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
@@ -554,10 +670,33 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
     await page.reload();
     await until(async () => (await fileRows().count()) === 50, 'the first page');
     expect(await page.locator('#summary').textContent()).toBe('50 files shown · 50 bytes');
+    const shown = await fileRows().locator('a.name').allTextContents();
     await button('Show more files').click();
     await until(async () => (await fileRows().count()) === 53, 'the rest');
-    expect(await focusedName()).toBe(await fileRows().nth(50).locator('a.name').textContent());
+    const names = await fileRows().locator('a.name').allTextContents();
+    expect(await focusedName()).toBe(names.find((name) => !shown.includes(name)));
+    const dates = await evaluate<string[]>(
+      "[...document.querySelectorAll('.file time')].map((time) => time.dateTime)",
+    );
+    const files = names.map((name, index) => ({ name, date: dates[index] ?? '' }));
+    const byDate = files.toSorted((a, b) => b.date.localeCompare(a.date) || a.name.localeCompare(b.name));
+    expect(files).toEqual(byDate);
     expect(await button('Show more files').isVisible()).toBe(false);
+  });
+
+  test('keeps the focus when there turn out to be no more files', async () => {
+    await open();
+    const put = (index: number) => fetch(`${server.url}/files/${index}.txt`, { method: 'PUT', body: 'x' });
+    for (let index = 0; index < 51; index++) await put(index);
+    await page.reload();
+    await until(async () => (await fileRows().count()) === 50, 'the first page');
+    const { files } = (await (await fetch(`${server.url}/files?limit=200`)).json()) as {
+      files: { path: string }[];
+    };
+    await fetch(`${server.url}/files/${files.at(-1)?.path}`, { method: 'DELETE' });
+    await button('Show more files').press('Enter');
+    await button('Show more files').waitFor({ state: 'hidden' });
+    await until(async () => (await focusedName()) === 'chooser', 'the focus to be on the chooser');
   });
 
   test('calls sizes, dates and types as people do', async () => {

@@ -2,13 +2,16 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type ExampleProcess, ExampleProject } from '../support/example-server.js';
 import { removeFolder } from '../support/folders.js';
 import { pngOf } from '../support/png.js';
 import { until } from '../support/until.js';
+
+const addresses = Object.values(networkInterfaces()).flatMap((found) => found ?? []);
+const testByIPv6 = addresses.some(({ address }) => address === '::1') ? test : test.skip;
 
 const UNKNOWN_ID = '00000000-0000-4000-8000-000000000000';
 const PNG = pngOf(30, 20, [200, 30, 30]);
@@ -385,6 +388,12 @@ describe('The server of examples/basic', () => {
       await start({ DEPOT_URL: 'memory:' });
       const { url } = await create('a.txt', 'hello');
       expect(await (await call(url)).text()).toBe('hello');
+    });
+
+    testByIPv6('says where it listens, also by IPv6', async () => {
+      await start({ HOST: '::1' });
+      expect(server.url).toMatch(/^http:\/\/\[::1\]:\d+$/);
+      expect((await call('/config')).status).toBe(200);
     });
 
     async function expectRefusal(settings: Record<string, string>, said: string): Promise<void> {

@@ -402,6 +402,81 @@ describeInChromium('The page of the catalogue, with TypeORM, in Chromium', () =>
     await untilFiles(0);
   });
 
+  test('asks before Escape drops what was changed', async () => {
+    await open();
+    await add({ name: 'Lamp', photo: png('lamp.png', 40, 30) });
+    const question = page.getByRole('dialog', { name: 'Discard what you have changed?' });
+    const changes: [what: string, change: () => Promise<void>][] = [
+      ['a text', () => page.getByRole('textbox', { name: 'Description' }).fill('Linen')],
+      ['a removal', () => button('Remove the photo').click()],
+      ['a file', () => page.setInputFiles('#sheet', text('lamp.txt'))],
+    ];
+    for (const [what, change] of changes) {
+      await button('Edit Lamp').click();
+      await page.keyboard.press('Escape');
+      expect([what, await editor().isVisible()]).toEqual([what, false]);
+      await button('Edit Lamp').click();
+      await change();
+      for (let times = 0; times < 3; times++) {
+        await page.keyboard.press('Escape');
+        await question.waitFor();
+        await page.keyboard.press('Escape');
+        await question.waitFor({ state: 'hidden' });
+        expect([what, await editor().isVisible()]).toEqual([what, true]);
+      }
+      await page.keyboard.press('Escape');
+      await button('Keep editing').click();
+      await page.keyboard.press('Escape');
+      await button('Discard').click();
+      await editor().waitFor({ state: 'hidden' });
+      expect(await evaluate('document.activeElement.ariaLabel')).toBe('Edit Lamp');
+    }
+    await page.reload();
+    await photoOf('Lamp').waitFor();
+    expect(await card('Lamp').textContent()).not.toContain('Linen');
+  });
+
+  test('ends the question when what was changed is saved meanwhile', async () => {
+    await open();
+    await fill({ name: 'Lamp' });
+    let answer = () => {};
+    const held = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    await page.route('**/products', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await button('Save').click();
+    await page.keyboard.press('Escape');
+    await button('Discard').waitFor();
+    answer();
+    await card('Lamp').waitFor();
+    await button('Discard').waitFor({ state: 'hidden' });
+    expect(await editor().isVisible()).toBe(false);
+  });
+
+  test('keeps the focus when more products are listed', async () => {
+    await open();
+    for (let index = 1; index <= 25; index++) {
+      const body = new FormData();
+      for (const [name, value] of Object.entries({ name: `No. ${index}`, price: '1' })) body.set(name, value);
+      await fetch(`${server.url}/products`, { method: 'POST', body });
+    }
+    await page.route('**/products', (route) => route.abort(), { times: 1 });
+    await page.reload();
+    await button('Try again').press('Enter');
+    await card('No. 25').waitFor();
+    expect(await evaluate('document.activeElement.ariaLabel')).toBe('Edit No. 25');
+    await page.route('**/products?*', (route) => route.abort(), { times: 1 });
+    await button('Show more products').press('Enter');
+    await button('Try again').waitFor();
+    expect(await evaluate('document.activeElement.textContent')).toBe('Try again');
+    await page.keyboard.press('Enter');
+    await card('No. 1').waitFor();
+    expect(await evaluate('document.activeElement.ariaLabel')).toBe('Edit No. 1');
+  });
+
   test('tells those who listen what each part is, and what has happened', async () => {
     await open();
     await add({ name: 'Lamp', photo: png('lamp.png', 40, 30), sheet: text('lamp.txt') });
@@ -456,6 +531,35 @@ describeInChromium('The page of the catalogue, with TypeORM, in Chromium', () =>
     await until(async () => (await naturalWidth(long)) === 400, 'the other thumbnail');
     expect(await shifts()).toBe(0);
   });
+
+  test('can be read and used on a phone with text of 200 %', async () => {
+    await open({}, PHONE);
+    await add({ name: 'Lamp', photo: png('lamp.png', 800, 600), sheet: text('lamp.txt') });
+    await evaluate("document.documentElement.style.fontSize = '200%'");
+    expect(await stickingOut()).toBe(PHONE.viewport.width);
+    expect(await buttonsOutside('.card, header')).toEqual([]);
+    await button('Edit Lamp').click();
+    expect(await evaluate(`(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(${FIELDS})`)).toBe(
+      0,
+    );
+    expect(await buttonsOutside('#editor')).toEqual([]);
+    expect((await button('Cancel').boundingBox())?.height).toBeLessThan(60);
+    await page.locator('#sheet').focus();
+    expect(await evaluate('document.querySelector("#editor").scrollTop')).toBe(0);
+    await button('Cancel').click();
+    await button('Delete Lamp').click();
+    expect(await buttonsOutside('#confirm')).toEqual([]);
+  });
+
+  /** Buttons that stick out of what they are in, to a side. */
+  const buttonsOutside = (selector: string) =>
+    evaluate<string[]>(`[...document.querySelectorAll('${selector}')].flatMap((frame) => {
+      const { left, right } = frame.getBoundingClientRect();
+      return [...frame.querySelectorAll('.button')].filter((button) => {
+        const box = button.getBoundingClientRect();
+        return box.width > 0 && (box.left < left || box.right > right);
+      });
+    }).map((button) => button.textContent)`);
 
   const stickingOut = () => evaluate<number>('document.documentElement.scrollWidth');
 

@@ -153,6 +153,13 @@ describe('what is accepted', () => {
     [['.csv'], { filename: 'x.exe', declared: 'application/vnd.ms-excel' }, REFUSED],
     [['.jpg', '.png'], { detected: 'image/png' }, 'image/png'],
     [[], { declared: 'text/plain' }, REFUSED],
+    // not what is declared: said only where the one or the other would be accepted
+    [['image/*'], { declared: 'video/mp4' }, REFUSED],
+    [['image/*'], { detected: 'application/pdf', declared: 'video/mp4' }, REFUSED],
+    [['image/*'], { detected: 'image/png', declared: 'video/mp4' }, 'CONTENT_TYPE_MISMATCH'],
+    [['image/*'], { declared: 'image/png' }, 'CONTENT_TYPE_MISMATCH'],
+    [['image/jpeg'], { declared: 'image/jpg' }, 'CONTENT_TYPE_MISMATCH'],
+    [['image/*'], { detected: 'application/pdf', declared: 'image/png' }, 'CONTENT_TYPE_MISMATCH'],
   ])('%j: %j is %s', (accept, claims, type) => {
     expect(outcome(claims, accept)).toBe(type);
   });

@@ -4,6 +4,7 @@
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { isIPv6 } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import bytes from 'bytes';
 import express from 'express';
@@ -139,7 +140,7 @@ async function listen(settings) {
   await once(server, 'listening');
   for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => stop(server));
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  console.log(`Listening on http://${HOST}:${port}`);
+  console.log(`Listening on http://${isIPv6(HOST) ? `[${HOST}]` : HOST}:${port}`);
 }
 
 /**

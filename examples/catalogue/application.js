@@ -3,6 +3,7 @@
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { isIPv6 } from 'node:net';
 import { createApp } from './routes.js';
 
 export { photoField, sheetField } from './fields.js';
@@ -26,7 +27,7 @@ export async function serve(depot, products) {
   };
   for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => stop(server, close));
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  console.log(`Listening on http://${HOST}:${port}`);
+  console.log(`Listening on http://${isIPv6(HOST) ? `[${HOST}]` : HOST}:${port}`);
 }
 
 /**

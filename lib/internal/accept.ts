@@ -53,26 +53,36 @@ function rangesOf(type: string): string[] {
 
 /**
  * The media type of content, decided by the content where it can be told, and by what is said of it where it cannot.
- * @throws DepotError `CONTENT_TYPE_MISMATCH` where the content is not what the client declares,
- *   `CONTENT_TYPE_NOT_ACCEPTED`
+ * @throws DepotError `CONTENT_TYPE_MISMATCH` where the content is not what the client declares, and the one or the other
+ *   would be accepted; `CONTENT_TYPE_NOT_ACCEPTED`
  */
 export function decideContentType(claims: TypeClaims, accepted: AcceptList): string {
+  refuseContradiction(claims, accepted);
   const contentType = typeOf(claims);
   if (accepted.has(contentType)) return contentType;
   const promised = promisedType(claims);
   if (claims.detected === undefined && promised !== undefined && accepted.has(promised)) return promised;
-  throw new DepotError(
-    'CONTENT_TYPE_NOT_ACCEPTED',
-    `The content is ${canonicalType(contentType)}; accepted: ${accepted.text}`,
-  );
+  throw notAccepted(`The content is ${canonicalType(contentType)}`, accepted);
+}
+
+function refuseContradiction(claims: TypeClaims, accepted: AcceptList): void {
+  const detected = claims.detected && canonicalType(claims.detected);
+  const declared = parsedContentType(claims.declared);
+  if (declared === undefined || !isContradicted(canonicalType(declared), detected)) return;
+  const declaration = `The content is declared as ${canonicalType(declared)}`;
+  const isOneAccepted = accepted.has(declared) || (detected !== undefined && accepted.has(detected));
+  throw isOneAccepted
+    ? new DepotError('CONTENT_TYPE_MISMATCH', `${declaration}, but is ${detected ?? 'something else'}`)
+    : notAccepted(declaration, accepted);
+}
+
+function notAccepted(finding: string, accepted: AcceptList): DepotError {
+  return new DepotError('CONTENT_TYPE_NOT_ACCEPTED', `${finding}; accepted: ${accepted.text}`);
 }
 
 function typeOf(claims: TypeClaims): string {
   const detected = claims.detected && canonicalType(claims.detected);
   const declared = parsedContentType(claims.declared);
-  if (declared !== undefined && isContradicted(canonicalType(declared), detected)) {
-    throw new DepotError('CONTENT_TYPE_MISMATCH', mismatch(canonicalType(declared), detected));
-  }
   const claim = declared !== undefined && !isGenericType(declared) ? declared : promisedType(claims);
   if (claim === undefined) return detected ?? UNKNOWN_CONTENT_TYPE;
   return detected === undefined || isKindOf(canonicalType(claim), detected)
@@ -85,8 +95,4 @@ function promisedType({ detected, filename, previous }: TypeClaims): string | un
   const content = detected && canonicalType(detected);
   const types = [filename && contentTypeOfName(filename), previous];
   return types.find((type) => type && !isContradicted(canonicalType(type), content)) || undefined;
-}
-
-function mismatch(declared: string, detected: string | undefined): string {
-  return `The content is declared as ${declared}, but is ${detected ?? 'something else'}`;
 }

@@ -44,8 +44,24 @@ export function removeRow(row) {
   const neighbour = row.nextElementSibling ?? row.previousElementSibling;
   row.remove();
   if (!hadFocus) return;
-  const target = neighbour?.querySelector('a, button:not([hidden])') ?? document.querySelector('#chooser');
-  if (target instanceof HTMLElement) target.focus();
+  const target = neighbour?.querySelector('a, button:not([hidden])');
+  (target instanceof HTMLElement ? target : chooser()).focus();
+}
+
+/**
+ * Hides an element, or shows it; where the focus was in it, it goes on to another one.
+ * @param {HTMLElement} element
+ * @param {boolean} isHidden
+ * @param {HTMLElement} next
+ */
+export function setHidden(element, isHidden, next = chooser()) {
+  if (isHidden && element.contains(document.activeElement)) next.focus();
+  element.hidden = isHidden;
+}
+
+/** It takes the focus that has no other place. */
+export function chooser() {
+  return find(document, '#chooser', HTMLInputElement);
 }
 
 const MESSAGES_KEPT = 10;

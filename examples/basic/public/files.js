@@ -2,10 +2,11 @@
 // The stored files: a row for each, as many as were asked for so far.
 
 import { deleteFile, listFiles } from './api.js';
-import { announce, copyOf, find, removeRow, setIcon } from './elements.js';
+import { announce, chooser, copyOf, find, removeRow, setIcon } from './elements.js';
 import { describeType, formatDate, formatSize, hasThumbnail, kindOf } from './format.js';
 
 /** @typedef {import('./api.js').FileInfo} FileInfo */
+/** @typedef {{ file: FileInfo, row: HTMLLIElement }} Entry */
 
 /**
  * @typedef {object} FileActions
@@ -17,7 +18,7 @@ const A_MINUTE = 60_000;
 
 /** The list of stored files. */
 export class FileListing {
-  /** @type {Map<string, { file: FileInfo, row: HTMLLIElement }>} */
+  /** @type {Map<string, Entry>} */
   #rows = new Map();
   /** @type {string | null} */
   #next = null;
@@ -40,7 +41,7 @@ export class FileListing {
     this.#list.setAttribute('aria-busy', 'true');
     const listed = await this.#attempt('The files cannot be listed', async () => {
       const { files, next } = await listFiles(this.#next);
-      for (const file of files.sort(byDate)) this.#append(file);
+      for (const file of files) this.#insert(file);
       this.#next = next;
     });
     this.#list.removeAttribute('aria-busy');
@@ -62,23 +63,38 @@ export class FileListing {
   }
 
   async #loadMore() {
-    const shown = this.#rows.size;
-    const last = this.#list.lastElementChild;
+    const shown = new Set(this.#list.children);
     this.#more.disabled = true;
     await this.load();
     this.#more.disabled = false;
-    const firstNew = (last ? last.nextElementSibling : this.#list.firstElementChild)?.querySelector('a');
-    (firstNew ?? this.#more).focus();
-    if (firstNew) announce(`${this.#rows.size - shown} more files are shown`);
+    const added = [...this.#list.children].filter((row) => !shown.has(row));
+    for (const row of added) row.classList.add('fresh');
+    (added[0]?.querySelector('a') ?? (this.#more.hidden ? chooser() : this.#more)).focus();
+    if (added.length > 0) announce(`${added.length} more files are shown`);
   }
 
   /**
-   * A file that was uploaded a moment ago may be in the list as well; it stays where it is.
+   * Puts a file in its place by date. One that was uploaded a moment ago may be in the list as well; it stays where it is.
    * @param {FileInfo} file
    */
-  #append(file) {
+  #insert(file) {
+    const next = this.#nextOf(file);
     const row = this.#rowFor(file);
-    if (!row.isConnected) this.#list.append(row);
+    if (!row.isConnected) this.#list.insertBefore(row, next);
+  }
+
+  /**
+   * The row that is to come after a file: the first of those that are sorted behind it.
+   * @param {FileInfo} file
+   */
+  #nextOf(file) {
+    /** @type {Entry | undefined} */
+    let next;
+    for (const entry of this.#rows.values()) {
+      const isBehind = byDate(file, entry.file) < 0;
+      if (isBehind && (!next || byDate(entry.file, next.file) < 0)) next = entry;
+    }
+    return next?.row ?? null;
   }
 
   /** @param {FileInfo} file */

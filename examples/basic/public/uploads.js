@@ -2,7 +2,7 @@
 // The files on their way to the server: at most three at once, each with its progress, and a way out.
 
 import { deleteFile, RequestError, sendFile } from './api.js';
-import { announce, copyOf, find, removeRow, setIcon } from './elements.js';
+import { announce, copyOf, find, removeRow, setHidden, setIcon } from './elements.js';
 import { explain, foreseenProblem, formatSize, kindOf } from './format.js';
 
 /** @typedef {import('./api.js').FileInfo} FileInfo */
@@ -76,12 +76,18 @@ class Upload {
     return sendFile(file, { signal, onProgress, ...(replaces && { replaces }) });
   }
 
+  /** What the server may have by now is not stopped: it is taken back when the server has answered. */
+  cancel() {
+    if (this.state !== 'failed') announce(`The upload of ${this.file.name} is cancelled`);
+    this.isCancelled = true;
+    if (!this.mayBeStored) this.stopping.abort();
+  }
+
   /**
    * @param {string} message
    * @param {boolean} canRetry
    */
   fail(message, canRetry) {
-    if (this.#retry === document.activeElement) this.#cancel.focus();
     this.#enter('failed', message);
     this.#retry.hidden = !canRetry;
     announce(`${this.file.name}: ${message}`);
@@ -109,7 +115,7 @@ class Upload {
     this.row.dataset.state = state;
     this.#message.textContent = message;
     this.#progress.hidden = state === 'failed';
-    this.#retry.hidden = true;
+    setHidden(this.#retry, true, this.#cancel);
     const label = state === 'failed' ? 'Dismiss' : 'Cancel the upload of';
     this.#cancel.setAttribute('aria-label', `${label} ${this.file.name}`);
   }
@@ -119,6 +125,8 @@ class Upload {
 export class UploadQueue {
   /** @type {Set<Upload>} */
   #uploads = new Set();
+  /** Those that are being sent or taken back. @type {Set<Upload>} */
+  #running = new Set();
   #section = find(document, '#uploads', HTMLElement);
   #list = find(document, '#upload-list', HTMLElement);
   #cancelAll = find(document, '#cancel-all', HTMLButtonElement);
@@ -129,14 +137,17 @@ export class UploadQueue {
   /** @param {(file: FileInfo) => void} onStored */
   constructor(onStored) {
     this.onStored = onStored;
-    this.#cancelAll.addEventListener('click', () => {
-      for (const upload of this.#uploads) this.#cancel(upload);
-    });
+    this.#cancelAll.addEventListener('click', () => this.#cancel(...this.#uploads));
   }
 
   /** Whether leaving the page would lose something. */
   get isBusy() {
-    return [...this.#uploads].some((upload) => upload.state !== 'failed');
+    return this.#running.size > 0 || this.#isUnderWay;
+  }
+
+  /** Whether an upload that is shown has not failed. */
+  get #isUnderWay() {
+    return [...this.#uploads].some(({ state }) => state !== 'failed');
   }
 
   /**
@@ -160,25 +171,24 @@ export class UploadQueue {
 
   /** Starts what waits, as far as there is room, and shows how things are. */
   #proceed() {
-    const uploads = [...this.#uploads];
-    const room = MAX_AT_ONCE - uploads.filter(({ state }) => state === 'sending').length;
-    const waiting = uploads.filter(({ state }) => state === 'waiting');
-    for (const upload of waiting.slice(0, Math.max(room, 0))) this.#run(upload);
-    this.#section.hidden = this.#list.childElementCount === 0;
-    this.#cancelAll.hidden = uploads.length < 2;
-    this.#cancelAll.textContent = this.isBusy ? 'Cancel all' : 'Dismiss all';
+    const waiting = [...this.#uploads].filter(({ state }) => state === 'waiting');
+    for (const upload of waiting.slice(0, MAX_AT_ONCE - this.#running.size)) this.#run(upload);
+    setHidden(this.#cancelAll, this.#uploads.size < 2);
+    setHidden(this.#section, this.#list.childElementCount === 0);
+    this.#cancelAll.textContent = this.#isUnderWay ? 'Cancel all' : 'Dismiss all';
   }
 
   /** @param {Upload} upload */
   async #run(upload) {
+    this.#running.add(upload);
     try {
       const stored = await upload.send();
       if (upload.isCancelled) await this.#takeBack(upload, stored);
       else this.#finish(upload, stored);
     } catch (error) {
-      if (upload.isCancelled) return;
-      this.#fail(upload, error instanceof RequestError ? error.problem : {});
+      if (!upload.isCancelled) this.#fail(upload, error instanceof RequestError ? error.problem : {});
     }
+    this.#running.delete(upload);
     this.#proceed();
   }
 
@@ -218,12 +228,15 @@ export class UploadQueue {
     this.#proceed();
   }
 
-  /** @param {Upload} upload */
-  #cancel(upload) {
-    if (upload.state !== 'failed') announce(`The upload of ${upload.file.name} is cancelled`);
-    upload.isCancelled = true;
-    if (!upload.mayBeStored) upload.stopping.abort();
-    this.#remove(upload);
+  /**
+   * All of them before anything else begins, so that none of them begins in the last moment.
+   * @param {Upload[]} uploads
+   */
+  #cancel(...uploads) {
+    for (const upload of uploads) {
+      upload.cancel();
+      this.#remove(upload);
+    }
     this.#proceed();
   }
 

@@ -25,7 +25,7 @@ export class ProductList {
   /** @param {CardActions} actions */
   constructor(actions) {
     this.#actions = actions;
-    this.#more.addEventListener('click', () => this.loadMore());
+    this.#more.addEventListener('click', () => this.#goOn());
   }
 
   /** Shows the next products; on the first call the first ones. */
@@ -42,6 +42,14 @@ export class ProductList {
     } finally {
       this.#more.disabled = false;
     }
+  }
+
+  /** Shows the next products to who asked for them: the focus goes on to the first of them instead of getting lost. */
+  async #goOn() {
+    const shown = new Set(this.#list.children);
+    await this.loadMore();
+    const firstNew = [...this.#list.children].find((card) => !shown.has(card));
+    focusOn(firstNew?.querySelector('.edit') ?? this.#notice.querySelector('button'));
   }
 
   /**
@@ -68,8 +76,7 @@ export class ProductList {
     this.#cards.delete(id);
     card.remove();
     this.#refresh();
-    const target = neighbour?.querySelector('.edit') ?? document.querySelector('#add');
-    if (target instanceof HTMLElement) target.focus();
+    focusOn(neighbour?.querySelector('.edit'));
   }
 
   /** @param {string} message */
@@ -107,9 +114,15 @@ export class ProductList {
     retry.className = 'button';
     retry.type = 'button';
     retry.textContent = 'Try again';
-    retry.addEventListener('click', () => this.loadMore());
+    retry.addEventListener('click', () => this.#goOn());
     this.#notice.append(retry);
   }
+}
+
+/** @param {Element | null} [target] where there is none, the page begins anew */
+function focusOn(target) {
+  const next = target ?? document.querySelector('#add');
+  if (next instanceof HTMLElement) next.focus();
 }
 
 /**

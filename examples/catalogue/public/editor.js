@@ -8,9 +8,12 @@ import { explain, explainFile } from './format.js';
 
 /** @typedef {import('./api.js').Product} Product */
 
+const TEXT_FIELDS = ['name', 'price', 'description'];
+
 /** The dialog with the form. */
 export class Editor {
   #dialog = find(document, '#editor', HTMLDialogElement);
+  #discard = find(document, '#discard', HTMLDialogElement);
   #form = find(this.#dialog, 'form', HTMLFormElement);
   #cancel = find(this.#dialog, '#cancel', HTMLButtonElement);
   #save = find(this.#dialog, '#save', HTMLButtonElement);
@@ -20,6 +23,7 @@ export class Editor {
   #sheet = new FileField('sheet', 'data sheet');
   /** @type {Product | undefined} */
   #product;
+  #textsBefore = '';
   /** Until the server has told its own. @type {import('./format.js').Limits} */
   #limits = { maxFileSize: Number.POSITIVE_INFINITY, photoTypes: ['image/jpeg', 'image/png'] };
   /** @type {AbortController | undefined} */
@@ -36,8 +40,12 @@ export class Editor {
       this.#submit();
     });
     this.#cancel.addEventListener('click', () => this.#dialog.close());
-    this.#dialog.addEventListener('cancel', (event) => this.#cancel.disabled && event.preventDefault());
     this.#dialog.addEventListener('close', () => this.#saving?.abort());
+    this.#discard.addEventListener(
+      'close',
+      () => this.#discard.returnValue === 'discard' && this.#dialog.close(),
+    );
+    this.#guardChanges();
     this.#acceptDrops();
   }
 
@@ -59,6 +67,7 @@ export class Editor {
     this.#field('description').value = product?.description ?? '';
     this.#photo.reset(product?.photo ?? null);
     this.#sheet.reset(product?.sheet ?? null);
+    this.#textsBefore = this.#texts;
     showText(this.#refusal);
     this.#dialog.showModal();
     find(this.#dialog, '.fields', HTMLElement).scrollTop = 0;
@@ -73,6 +82,36 @@ export class Editor {
     return /** @type {HTMLInputElement | HTMLTextAreaElement} */ (this.#form.elements.namedItem(name));
   }
 
+  get #texts() {
+    return JSON.stringify(TEXT_FIELDS.map((name) => this.#field(name).value));
+  }
+
+  get #isChanged() {
+    return this.#texts !== this.#textsBefore || this.#files.some((field) => field.isChanged);
+  }
+
+  /**
+   * Escape does not close the form by mistake. By `cancel` alone it would the second time: browsers do not let a page keep a
+   * dialog open for ever. Some ask by `cancel` only, such as phones, which have no such key; file inputs send it as well.
+   */
+  #guardChanges() {
+    this.#dialog.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape' && !event.isComposing) this.#askBeforeClosing(event);
+    });
+    this.#dialog.addEventListener('cancel', (event) => {
+      if (event.target === this.#dialog) this.#askBeforeClosing(event);
+    });
+  }
+
+  /** @param {Event} event would close the form */
+  #askBeforeClosing(event) {
+    const canClose = !this.#cancel.disabled;
+    if (canClose && !this.#isChanged) return;
+    event.preventDefault();
+    this.#discard.returnValue = '';
+    if (canClose) this.#discard.showModal();
+  }
+
   async #submit() {
     const refused = this.#files.find((field) => !field.isValid);
     if (refused) return refused.focus();
@@ -85,6 +124,7 @@ export class Editor {
     try {
       const saved = await saveProduct(product, this.#content(), { signal, onProgress });
       this.#endSaving();
+      this.#discard.close();
       this.#dialog.close();
       this.#onSaved(saved, product === undefined);
     } catch (error) {
@@ -101,7 +141,7 @@ export class Editor {
 
   #content() {
     const form = new FormData();
-    for (const name of ['name', 'price', 'description']) form.set(name, this.#field(name).value);
+    for (const name of TEXT_FIELDS) form.set(name, this.#field(name).value);
     for (const field of this.#files) field.addTo(form);
     return form;
   }

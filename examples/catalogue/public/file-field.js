@@ -82,6 +82,11 @@ export class FileField {
     return this.#chosen !== undefined;
   }
 
+  /** Whether saving would change what is stored. */
+  get isChanged() {
+    return this.hasChosen || this.#isRemoved;
+  }
+
   focus() {
     this.#input.focus();
   }
