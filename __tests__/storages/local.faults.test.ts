@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { FOREIGN_OWNER_PATIENCE, isAbandoned, ownerName } from '../../lib/internal/owner.js';
 import { replacementFolderName } from '../../lib/storages/local/layout.js';
 import { LocalStorage } from '../../lib/storages/local.js';
+import { openDescriptors } from '../support/descriptors.js';
 import { removeFolder } from '../support/folders.js';
 
 let storagePath: string;
@@ -298,6 +299,24 @@ describe('the layout', () => {
     fs.appendFileSync(join(storagePath, id, 'file'), ' and more');
     await expect((await storage.get(id)).text()).resolves.toBe('content');
   });
+
+  test.each(['', '{"filename": "x', 'null'])(
+    'metadata of Python that is half written (%j) is a damage, and leaves nothing open',
+    async (json) => {
+      const storage = new LocalStorage({ storagePath });
+      const id = await storage.create('x');
+      fs.rmSync(join(storagePath, id, 'details.json'));
+      fs.writeFileSync(join(storagePath, id, 'metadata.json'), json);
+      const before = (await openDescriptors()).length;
+      const reader = new LocalStorage({ storagePath });
+      for (const look of [() => reader.get(id), () => reader.open(id)])
+        await expect(look()).rejects.toMatchObject({
+          code: 'FILE_NOT_FOUND',
+          cause: { code: 'FILE_DAMAGED', message: expect.stringContaining(id) },
+        });
+      expect((await openDescriptors()).length).toBe(before);
+    },
+  );
 
   test('files of others beside the folders are neither listed nor deleted', async () => {
     const storage = new LocalStorage({ storagePath });
