@@ -132,6 +132,12 @@ describe('abandonContent', () => {
     expect(request.destroyed).toBe(false);
   });
 
+  test("destroys another server's answer, which is no request to us", () => {
+    const response = Object.assign(new IncomingMessage(new Socket()), { statusCode: 200 });
+    abandonContent(response);
+    expect(response.destroyed).toBe(true);
+  });
+
   test('cancels a web stream that nobody reads', async () => {
     let cancelled = false;
     const stream = new ReadableStream({

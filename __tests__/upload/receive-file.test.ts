@@ -239,6 +239,12 @@ describe('what is refused', () => {
     await expectRefusal(await server.send(head, '5\r\n12345\r\n0\r\n\r\n'), 413, 'FILE_TOO_LARGE');
   });
 
+  test.each(['gzip, chunked', 'deflate,chunked'])('what is compressed on its way: %s', async (coding) => {
+    const head = requestHead('/', { 'Transfer-Encoding': coding }, 'PUT');
+    const answer = await server.send(head, '5\r\n12345\r\n0\r\n\r\n');
+    await expectRefusal(answer, 415, 'CONTENT_CODING_NOT_ACCEPTED');
+  });
+
   test('options that cannot be, as a fault of the server', async () => {
     options = { accept: ['png'] };
     await expectRefusal(await put('12345'), 500, 'INVALID_OPTION');

@@ -1,10 +1,10 @@
 import { createReadStream } from 'node:fs';
-import { IncomingMessage } from 'node:http';
 import { basename } from 'node:path';
 import { Readable } from 'node:stream';
 import type { ReadableStream as WebReadableStream } from 'node:stream/web';
 import { fileURLToPath } from 'node:url';
 import { DepotError } from '../errors.js';
+import { isRequest } from '../internal/request.js';
 import { StoredFile } from './stored-file.js';
 
 /** A file on this machine, by its path. A plain string is text, never a path. */
@@ -63,7 +63,7 @@ export function toContentSource(content: Content): ContentSource {
 /** Closes content that will not be read to its end. A request stays readable, so that it can be answered. */
 export function abandonContent(content: Content): void {
   const stream = isObject(content) && isMulterFile(content) ? content.stream : content;
-  if (stream instanceof Readable && !(stream instanceof IncomingMessage)) stream.destroy();
+  if (stream instanceof Readable && !isRequest(stream)) stream.destroy();
   if (stream instanceof ReadableStream && !stream.locked) stream.cancel().catch(() => {});
 }
 
