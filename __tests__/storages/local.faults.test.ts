@@ -143,6 +143,69 @@ describe('a full disk', () => {
   );
 });
 
+describe('a disk without room for a folder', () => {
+  const mountPoint = () => join(storagePath, 'small');
+
+  beforeEach(() => {
+    fs.mkdirSync(mountPoint());
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,nr_inodes=40', 'tmpfs', mountPoint()]);
+  });
+
+  afterEach(() => {
+    execFileSync('umount', [mountPoint()]);
+  });
+
+  function fill(): void {
+    for (let count = 0; ; count++) {
+      try {
+        fs.mkdirSync(join(mountPoint(), `.filler-${count}`));
+      } catch {
+        return;
+      }
+    }
+  }
+
+  test.each([
+    ['of this process', (storage: LocalStorage) => storage],
+    ['of one that is started then', () => new LocalStorage({ storagePath: mountPoint() })],
+  ])('lets the files go that are on it (a storage %s)', async (_which, opened) => {
+    const storage = new LocalStorage({ storagePath: mountPoint() });
+    const [first, second] = [await storage.create('first'), await storage.create('second')];
+    fs.rmSync(join(mountPoint(), '.staging', ownerName()), { recursive: true });
+    fill();
+    await expect(storage.create('third')).rejects.toMatchObject({ code: 'STORAGE_FULL' });
+    const deleting = opened(storage);
+    await deleting.delete(first as string);
+    expect(await ids(storage)).toEqual([second]);
+    await deleting.delete(second as string);
+    await expect(storage.create('third')).resolves.toBeTruthy();
+    expect(fs.readdirSync(join(mountPoint(), '.staging'))).toEqual([ownerName()]);
+  });
+});
+
+describe('a disk that cannot be written to', () => {
+  test.each([
+    ['with a folder for staging', true],
+    ['without one', false],
+  ])('lets its files be read and listed (%s)', async (_what, hasStaging) => {
+    const id = await new LocalStorage({ storagePath }).create('content');
+    const left = join(storagePath, '.staging', DEAD_OWNER, 'half');
+    if (hasStaging) fs.mkdirSync(left, { recursive: true });
+    else fs.rmSync(join(storagePath, '.staging'), { recursive: true });
+    execFileSync('mount', ['--bind', storagePath, storagePath]);
+    try {
+      execFileSync('mount', ['-o', 'remount,ro,bind', storagePath]);
+      const storage = new LocalStorage({ storagePath });
+      expect(await ids(storage)).toEqual([id]);
+      await expect((await storage.get(id)).text()).resolves.toBe('content');
+      await expect(storage.create('x')).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+      await expect(storage.delete(id)).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+    } finally {
+      execFileSync('umount', [storagePath]);
+    }
+  });
+});
+
 describe('what a crash has left', () => {
   test('staged content of a dead process goes at the next start; that of a living one stays', async () => {
     const [dead, living] = [DEAD_OWNER, ownerName(process.ppid)].map((owner) =>
