@@ -7,6 +7,7 @@ import { errorHandler } from '../../lib/upload/error-handler.js';
 import type { ReceiveOptions } from '../../lib/upload/options.js';
 import { receiveFile } from '../../lib/upload/receive-file.js';
 import { pngOf } from '../support/png.js';
+import { until } from '../support/until.js';
 import { type RawAnswer, requestHead } from '../support/upload-client.js';
 import { directoryOf, idsIn, TemporaryStorage, TestServer } from '../support/upload-server.js';
 
@@ -264,6 +265,26 @@ describe('what is refused', () => {
     expect(failure).toMatchObject({ code: 'UPLOAD_ABORTED' });
     expect(await idsIn(temporary.storage)).toEqual([]);
   });
+
+  test.each(['validate', 'id', 'filename', 'metadata'])(
+    'a body whose client has left while the function "%s" never answers',
+    async (name) => {
+      let isAsked = false;
+      const ask = () => {
+        isAsked = true;
+        return new Promise<never>(() => {});
+      };
+      options = { [name]: ask };
+      const client = server.connect();
+      await client.send(requestHead('/', { 'Content-Length': 5 }, 'PUT'));
+      await client.send('hello');
+      await until(() => isAsked, 'the function to be asked');
+      client.reset();
+      await until(() => failure !== undefined, 'the upload to fail');
+      expect(failure).toMatchObject({ code: 'UPLOAD_ABORTED' });
+      expect(await idsIn(temporary.storage)).toEqual([]);
+    },
+  );
 
   test('a body whose chunks are malformed', async () => {
     const client = server.connect();
