@@ -3,7 +3,6 @@ import type { Request } from 'express';
 import type { FileInfo } from '../contract/file-info.js';
 import type { StorageDirectory } from '../contract/storage-directory.js';
 import { UNKNOWN_CONTENT_TYPE } from '../internal/content-type.js';
-import { assertNotCancelled } from '../internal/request.js';
 import { receivedFileName } from './file-names.js';
 import { type ReceiveOptions, toReceiveRules } from './options.js';
 import { settleRest } from './refused-request.js';
@@ -53,7 +52,6 @@ async function storeBody(directory: StorageDirectory, req: IncomingMessage, opti
   try {
     const target = options.replace === undefined ? undefined : await findTarget(directory, options.replace);
     await batch.stage({ ...describe(req, options), stream: req, target });
-    await assertNotCancelled(req);
     watch.bodyRead();
     const [info] = await batch.store();
     return info as FileInfo;
