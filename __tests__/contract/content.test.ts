@@ -32,6 +32,12 @@ function storedFile(): StoredFile {
   return new StoredFile(details, () => Readable.from([bytes]));
 }
 
+async function readFirst(stream: ReadableStream): Promise<void> {
+  const reader = stream.getReader();
+  await reader.read();
+  reader.releaseLock();
+}
+
 async function* chunks() {
   yield Buffer.from('some ');
   yield 'bytes';
@@ -107,6 +113,32 @@ describe('toContentSource', () => {
     );
   });
 
+  test.each<[string, (stream: ReadableStream) => unknown]>([
+    ['was read', (stream) => new Response(stream).arrayBuffer()],
+    ['was read in part', (stream) => readFirst(stream)],
+    ['was cancelled', (stream) => stream.cancel()],
+    ['is being read', (stream) => stream.getReader()],
+  ])('refuses a web stream that %s', async (_what, use) => {
+    const stream = new Response('some bytes').body as ReadableStream;
+    await use(stream);
+    expect(() => toContentSource(stream as Content)).toThrow(
+      expect.objectContaining({ code: 'INVALID_CONTENT' }),
+    );
+  });
+
+  test.each<[string, Content, string]>([
+    ['a path', { path: join(folder, 'missing') }, 'ENOENT'],
+    ['a URL', pathToFileURL(join(folder, 'missing')), 'ENOENT'],
+    ['an upload on disk', { ...upload, path: join(folder, 'missing') }, 'ENOENT'],
+    ['a folder', { path: folder }, 'EISDIR'],
+  ])('tells of %s that cannot be read', async (_what, content, code) => {
+    await expect(toContentSource(content).open().toArray()).rejects.toMatchObject({
+      code: 'INVALID_CONTENT',
+      message: expect.stringContaining(folder),
+      cause: { code },
+    });
+  });
+
   test('takes the error of a stream for its own', async () => {
     const error = new Error('broken');
     const failing = (async function* () {
@@ -130,6 +162,12 @@ describe('abandonContent', () => {
     const request = new IncomingMessage(new Socket());
     abandonContent(request);
     expect(request.destroyed).toBe(false);
+  });
+
+  test("destroys another server's answer, which is no request to us", () => {
+    const response = Object.assign(new IncomingMessage(new Socket()), { statusCode: 200 });
+    abandonContent(response);
+    expect(response.destroyed).toBe(true);
   });
 
   test('cancels a web stream that nobody reads', async () => {

@@ -105,6 +105,10 @@ describe('flat settings', () => {
 });
 
 describe('environment variables', () => {
+  test('that are missing are named as they are written', () => {
+    expect(() => parsed({}, 'DEPOT_')).toThrow('neither "DEPOT_BACKEND" nor "DEPOT_URL"');
+  });
+
   test('of one storage', () => {
     const storages = {
       default: [

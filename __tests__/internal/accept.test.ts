@@ -1,5 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { lookup } from 'mime-types';
 import { decideContentType, parseAccept, type TypeClaims } from '../../lib/internal/accept.js';
+import { ROOT } from '../support/consumer-project.js';
 
 const anything = parseAccept(undefined);
 const DOCX = 'application/vnd.openxmlformats-officedocument.wordprocessingml.document';
@@ -162,6 +166,40 @@ describe('what is accepted', () => {
     [['image/*'], { detected: 'application/pdf', declared: 'image/png' }, 'CONTENT_TYPE_MISMATCH'],
   ])('%j: %j is %s', (accept, claims, type) => {
     expect(outcome(claims, accept)).toBe(type);
+  });
+
+  /** The endings and types that magic bytes can show, as pairs. */
+  function detectableTypes(): [ending: string, type: string][] {
+    const source = readFileSync(join(ROOT, 'node_modules/file-type/core.js'), 'utf8');
+    const pairs = source.matchAll(/ext: '([^']+)',(?:\s*\/\/.*)?\s*mime: '([^']+)'/g);
+    return [...pairs].map(([, ending = '', type = '']) => [`.${ending}`, type]);
+  }
+
+  /** Endings that belong to something else where types are looked up by names. */
+  const OF_OTHERS = new Set(['.mpc', '.skp']);
+
+  test('a file with its own ending is accepted by that ending, whatever it is declared as', () => {
+    const pairs = detectableTypes().filter(([ending]) => lookup(ending) && !OF_OTHERS.has(ending));
+    expect(pairs.length).toBeGreaterThan(100);
+    const refused = pairs.flatMap(([ending, detected]) => {
+      const declarations = [undefined, lookup(ending) || undefined, UNKNOWN];
+      const outcomes = declarations.map((declared) =>
+        outcome({ detected, declared, filename: `a${ending}` }, [ending]),
+      );
+      return outcomes.includes(REFUSED) ? [[ending, detected]] : [];
+    });
+    expect(refused).toEqual([]);
+  });
+
+  test.each([
+    ['.vcf', 'text/vcard', 'text/vcard'],
+    ['.mpg', 'video/MP1S', 'video/mpeg'],
+    ['.mpg', 'video/MP2P', 'video/mpeg'],
+    ['.mp4', 'video/x-m4v', 'video/mp4'],
+    ['.heic', 'image/heif', 'image/heic'],
+    ['.heif', 'image/heif-sequence', 'image/heif'],
+  ])('%s: %s is %s', (ending, detected, type) => {
+    expect(outcome({ detected, filename: `a${ending}` }, [ending])).toBe(type);
   });
 
   test.each(['png', 'image', '*', '', '/', 'image/', '.', '.nobody-knows', 'image/png; q=1', 'a/b/c'])(

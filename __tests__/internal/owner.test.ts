@@ -1,7 +1,17 @@
+import { once } from 'node:events';
+import { uptime } from 'node:os';
+import { basename } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from '@jest/globals';
 import { FOREIGN_OWNER_PATIENCE, isAbandoned, ownerName } from '../../lib/internal/owner.js';
 
 const LONG_AGO = Date.now() - FOREIGN_OWNER_PATIENCE - 1;
+const BEFORE_BOOT = Date.now() - (uptime() + 60) * 1000;
+const TELL_THREAD = `
+  const { parentPort } = require('node:worker_threads');
+  parentPort.on('message', () => {});
+  parentPort.postMessage(require('node:fs').readlinkSync('/proc/thread-self'));
+`;
 const isLinux = process.platform === 'linux';
 
 describe('owner', () => {
@@ -22,12 +32,32 @@ describe('owner', () => {
     expect(isAbandoned(elsewhere(ownerName(4_194_305)), LONG_AGO)).toBe(true);
   });
 
-  (isLinux ? test : test.skip)(
-    'of an earlier boot is no more, though a process has its id and tick now',
-    () => {
-      const [machine, pid, start = '', instance] = ownerName().split('.');
-      const earlier = [machine, pid, start.replace(/-.*/, '-00000000'), instance].join('.');
-      expect(isAbandoned(earlier, Date.now())).toBe(true);
-    },
-  );
+  test('is known by a name without the id of its machine', () => {
+    const withoutId = (name: string) => name.replace(/-[0-9a-f]+(-\d+\.)/, '$1');
+    expect(withoutId(ownerName())).not.toBe(ownerName());
+    expect(isAbandoned(withoutId(ownerName()), LONG_AGO)).toBe(false);
+    expect(isAbandoned(withoutId(ownerName(4_194_305)), Date.now())).toBe(true);
+  });
+
+  (isLinux ? describe : describe.skip)('of another boot', () => {
+    const [machine, pid, start = '', instance] = ownerName().split('.');
+    const otherBoot = [machine, pid, start.replace(/-.*/, '-00000000'), instance].join('.');
+
+    test('is no more, though a process has its id and tick now', () => {
+      expect(isAbandoned(otherBoot, BEFORE_BOOT)).toBe(true);
+    });
+
+    test('is on another machine of the same name, if it has changed something since this one was started', () => {
+      expect(isAbandoned(otherBoot, Date.now())).toBe(false);
+    });
+  });
+
+  (isLinux ? test : test.skip)('in a worker ends with it', async () => {
+    const worker = new Worker(TELL_THREAD, { eval: true });
+    const [link] = await once(worker, 'message');
+    const name = ownerName(Number(basename(link)));
+    expect(isAbandoned(name, LONG_AGO)).toBe(false);
+    await worker.terminate();
+    expect(isAbandoned(name, Date.now())).toBe(true);
+  });
 });

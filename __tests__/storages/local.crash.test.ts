@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { LocalStorage } from '../../lib/storages/local.js';
 import { removeFolder } from '../support/folders.js';
@@ -141,3 +142,15 @@ test('readers see all old or all new while 4 processes replace one file 1,000 ti
   expect((await readdir(join(storagePath, id))).sort()).toEqual(['details.json', 'file', 'metadata.json']);
   expect(await staged()).toEqual([]);
 }, 120_000);
+
+test('a worker that is terminated in the middle of a replacement leaves no lock', async () => {
+  const storage = new LocalStorage({ storagePath });
+  const id = await storage.create('first');
+  const worker = new Worker(join(children, 'stop-in-replacement.js'), { workerData: { storagePath, id } });
+  await once(worker, 'message');
+  expect(await readdir(join(storagePath, id))).toContain('.replacing');
+  await worker.terminate();
+  await storage.replace(id, 'second');
+  await expect((await storage.get(id)).text()).resolves.toBe('second');
+  expect((await readdir(join(storagePath, id))).sort()).toEqual(['details.json', 'file', 'metadata.json']);
+});

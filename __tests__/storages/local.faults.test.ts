@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { FOREIGN_OWNER_PATIENCE, isAbandoned, ownerName } from '../../lib/internal/owner.js';
 import { replacementFolderName } from '../../lib/storages/local/layout.js';
 import { LocalStorage } from '../../lib/storages/local.js';
+import { openDescriptors } from '../support/descriptors.js';
 import { removeFolder } from '../support/folders.js';
 
 let storagePath: string;
@@ -140,6 +141,69 @@ describe('a full disk', () => {
       await expect(storage.create(randomBytes(500_000))).resolves.toBeTruthy();
     },
   );
+});
+
+describe('a disk without room for a folder', () => {
+  const mountPoint = () => join(storagePath, 'small');
+
+  beforeEach(() => {
+    fs.mkdirSync(mountPoint());
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,nr_inodes=40', 'tmpfs', mountPoint()]);
+  });
+
+  afterEach(() => {
+    execFileSync('umount', [mountPoint()]);
+  });
+
+  function fill(): void {
+    for (let count = 0; ; count++) {
+      try {
+        fs.mkdirSync(join(mountPoint(), `.filler-${count}`));
+      } catch {
+        return;
+      }
+    }
+  }
+
+  test.each([
+    ['of this process', (storage: LocalStorage) => storage],
+    ['of one that is started then', () => new LocalStorage({ storagePath: mountPoint() })],
+  ])('lets the files go that are on it (a storage %s)', async (_which, opened) => {
+    const storage = new LocalStorage({ storagePath: mountPoint() });
+    const [first, second] = [await storage.create('first'), await storage.create('second')];
+    fs.rmSync(join(mountPoint(), '.staging', ownerName()), { recursive: true });
+    fill();
+    await expect(storage.create('third')).rejects.toMatchObject({ code: 'STORAGE_FULL' });
+    const deleting = opened(storage);
+    await deleting.delete(first as string);
+    expect(await ids(storage)).toEqual([second]);
+    await deleting.delete(second as string);
+    await expect(storage.create('third')).resolves.toBeTruthy();
+    expect(fs.readdirSync(join(mountPoint(), '.staging'))).toEqual([ownerName()]);
+  });
+});
+
+describe('a disk that cannot be written to', () => {
+  test.each([
+    ['with a folder for staging', true],
+    ['without one', false],
+  ])('lets its files be read and listed (%s)', async (_what, hasStaging) => {
+    const id = await new LocalStorage({ storagePath }).create('content');
+    const left = join(storagePath, '.staging', DEAD_OWNER, 'half');
+    if (hasStaging) fs.mkdirSync(left, { recursive: true });
+    else fs.rmSync(join(storagePath, '.staging'), { recursive: true });
+    execFileSync('mount', ['--bind', storagePath, storagePath]);
+    try {
+      execFileSync('mount', ['-o', 'remount,ro,bind', storagePath]);
+      const storage = new LocalStorage({ storagePath });
+      expect(await ids(storage)).toEqual([id]);
+      await expect((await storage.get(id)).text()).resolves.toBe('content');
+      await expect(storage.create('x')).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+      await expect(storage.delete(id)).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+    } finally {
+      execFileSync('umount', [storagePath]);
+    }
+  });
 });
 
 describe('what a crash has left', () => {
@@ -298,6 +362,24 @@ describe('the layout', () => {
     fs.appendFileSync(join(storagePath, id, 'file'), ' and more');
     await expect((await storage.get(id)).text()).resolves.toBe('content');
   });
+
+  test.each(['', '{"filename": "x', 'null'])(
+    'metadata of Python that is half written (%j) is a damage, and leaves nothing open',
+    async (json) => {
+      const storage = new LocalStorage({ storagePath });
+      const id = await storage.create('x');
+      fs.rmSync(join(storagePath, id, 'details.json'));
+      fs.writeFileSync(join(storagePath, id, 'metadata.json'), json);
+      const before = (await openDescriptors()).length;
+      const reader = new LocalStorage({ storagePath });
+      for (const look of [() => reader.get(id), () => reader.open(id)])
+        await expect(look()).rejects.toMatchObject({
+          code: 'FILE_NOT_FOUND',
+          cause: { code: 'FILE_DAMAGED', message: expect.stringContaining(id) },
+        });
+      expect((await openDescriptors()).length).toBe(before);
+    },
+  );
 
   test('files of others beside the folders are neither listed nor deleted', async () => {
     const storage = new LocalStorage({ storagePath });

@@ -230,6 +230,23 @@ describe('the rest of a refused upload is read, but not for ever', () => {
   });
 });
 
+describe('a function of the application that never answers', () => {
+  const never = () => new Promise<never>(() => {});
+
+  test.each(['POST', 'PUT'])(
+    'is not waited for beyond the deadline, when it is asked for the storage: %s',
+    async (method) => {
+      options = { timeout: 200, storage: never };
+      const client = server.connect();
+      await client.send(requestHead('/', CHUNKED, method));
+      if (method === 'POST') await client.send(chunk(fileHead));
+      await client.send(chunk(Buffer.from('x')));
+      expect((await client.answer()).problem).toMatchObject({ status: 408, code: 'UPLOAD_TIMEOUT' });
+      client.reset();
+    },
+  );
+});
+
 describe('a slow body', () => {
   test.each(['POST', 'PUT'])(
     '%s is closed at the deadline, and others are served meanwhile',

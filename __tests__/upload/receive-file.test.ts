@@ -7,6 +7,7 @@ import { errorHandler } from '../../lib/upload/error-handler.js';
 import type { ReceiveOptions } from '../../lib/upload/options.js';
 import { receiveFile } from '../../lib/upload/receive-file.js';
 import { pngOf } from '../support/png.js';
+import { until } from '../support/until.js';
 import { type RawAnswer, requestHead } from '../support/upload-client.js';
 import { directoryOf, idsIn, TemporaryStorage, TestServer } from '../support/upload-server.js';
 
@@ -239,6 +240,12 @@ describe('what is refused', () => {
     await expectRefusal(await server.send(head, '5\r\n12345\r\n0\r\n\r\n'), 413, 'FILE_TOO_LARGE');
   });
 
+  test.each(['gzip, chunked', 'deflate,chunked'])('what is compressed on its way: %s', async (coding) => {
+    const head = requestHead('/', { 'Transfer-Encoding': coding }, 'PUT');
+    const answer = await server.send(head, '5\r\n12345\r\n0\r\n\r\n');
+    await expectRefusal(answer, 415, 'CONTENT_CODING_NOT_ACCEPTED');
+  });
+
   test('options that cannot be, as a fault of the server', async () => {
     options = { accept: ['png'] };
     await expectRefusal(await put('12345'), 500, 'INVALID_OPTION');
@@ -258,6 +265,26 @@ describe('what is refused', () => {
     expect(failure).toMatchObject({ code: 'UPLOAD_ABORTED' });
     expect(await idsIn(temporary.storage)).toEqual([]);
   });
+
+  test.each(['validate', 'id', 'filename', 'metadata'])(
+    'a body whose client has left while the function "%s" never answers',
+    async (name) => {
+      let isAsked = false;
+      const ask = () => {
+        isAsked = true;
+        return new Promise<never>(() => {});
+      };
+      options = { [name]: ask };
+      const client = server.connect();
+      await client.send(requestHead('/', { 'Content-Length': 5 }, 'PUT'));
+      await client.send('hello');
+      await until(() => isAsked, 'the function to be asked');
+      client.reset();
+      await until(() => failure !== undefined, 'the upload to fail');
+      expect(failure).toMatchObject({ code: 'UPLOAD_ABORTED' });
+      expect(await idsIn(temporary.storage)).toEqual([]);
+    },
+  );
 
   test('a body whose chunks are malformed', async () => {
     const client = server.connect();

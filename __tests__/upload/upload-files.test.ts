@@ -446,6 +446,8 @@ describe('options', () => {
     [{ accept: ['png'] }],
     [{ accept: ['.nobody-knows'] }],
     [{ timeout: -1 }],
+    [{ timeout: 2 ** 31 }],
+    [{ limits: null as never }],
   ])('%j is refused when it is given', (options) => {
     expect(() => upload(options)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
   });
@@ -464,6 +466,27 @@ describe('options', () => {
     expect(() => upload(options as UploadOptions)).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringContaining(message) }),
     );
+  });
+
+  const refusal = expect.objectContaining({ code: 'INVALID_OPTION' });
+
+  test.each([
+    undefined,
+    null,
+    'a',
+    { name: 'a' },
+    [null],
+    ['a'],
+    [{}],
+    [{ name: 'a', maxCount: 'many' }],
+    [{ name: 'a', maxCount: -1 }],
+  ])('fields that are none are refused: %j', (fields) => {
+    expect(() => upload().fields(fields as never)).toThrow(refusal);
+  });
+
+  test('a field without a name, or without a number of files, is refused', () => {
+    for (const name of [undefined, null, 5]) expect(() => upload().single(name as never)).toThrow(refusal);
+    expect(() => upload().array('a', 'many' as never)).toThrow(refusal);
   });
 
   test('metadata that no file can have is refused when it is given', () => {

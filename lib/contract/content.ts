@@ -1,10 +1,10 @@
-import { createReadStream } from 'node:fs';
-import { IncomingMessage } from 'node:http';
+import * as fs from 'node:fs';
 import { basename } from 'node:path';
 import { Readable } from 'node:stream';
 import type { ReadableStream as WebReadableStream } from 'node:stream/web';
 import { fileURLToPath } from 'node:url';
 import { DepotError } from '../errors.js';
+import { isRequest } from '../internal/request.js';
 import { StoredFile } from './stored-file.js';
 
 /** A file on this machine, by its path. A plain string is text, never a path. */
@@ -55,6 +55,7 @@ export function toContentSource(content: Content): ContentSource {
   if (content instanceof URL) return fromPath(pathOf(content));
   if (!isObject(content)) throw notStorable(content);
   if (isMulterFile(content)) return fromMulterFile(content);
+  if (content instanceof ReadableStream) assertUnused(content);
   if (isIterable(content)) return { open: () => Readable.from(content) };
   if (isLocalPath(content)) return fromPath(content.path);
   throw notStorable(content);
@@ -63,8 +64,14 @@ export function toContentSource(content: Content): ContentSource {
 /** Closes content that will not be read to its end. A request stays readable, so that it can be answered. */
 export function abandonContent(content: Content): void {
   const stream = isObject(content) && isMulterFile(content) ? content.stream : content;
-  if (stream instanceof Readable && !(stream instanceof IncomingMessage)) stream.destroy();
+  if (stream instanceof Readable && !isRequest(stream)) stream.destroy();
   if (stream instanceof ReadableStream && !stream.locked) stream.cancel().catch(() => {});
+}
+
+/** What somebody has read from a web stream is lost, and would be missing in the file. */
+function assertUnused(stream: ReadableStream): void {
+  if (!stream.locked && !Readable.isDisturbed(stream as unknown as Readable)) return;
+  throw new DepotError('INVALID_CONTENT', 'The web stream is being read, or was read before');
 }
 
 function notStorable(content: unknown): DepotError {
@@ -98,14 +105,34 @@ function fromBlob(blob: Blob): ContentSource {
 }
 
 function fromPath(path: string): ContentSource {
-  return { open: () => createReadStream(path), filename: basename(path) };
+  return { open: () => readPath(path), filename: basename(path) };
+}
+
+function readPath(path: string): Readable {
+  const calls = { open: explained(path, fs.open), read: explained(path, fs.read), close: fs.close };
+  return fs.createReadStream(path, { fs: calls as typeof fs });
+}
+
+type Callback = (error: Error | null, ...results: unknown[]) => void;
+
+/** A call of the file system, whose failure tells of the path: it is no fault of the storage. */
+function explained(path: string, call: (...args: never[]) => void): (...args: unknown[]) => void {
+  return (...args) => {
+    const callback = args.pop() as Callback;
+    const explain: Callback = (error, ...results) => callback(error && unreadable(path, error), ...results);
+    call(...([...args, explain] as never[]));
+  };
+}
+
+function unreadable(path: string, cause: Error): DepotError {
+  return new DepotError('INVALID_CONTENT', `Cannot read ${path}: ${cause.message}`, { cause });
 }
 
 function fromMulterFile(file: MulterFile): ContentSource {
   const { buffer, path, stream } = file;
   const named = { filename: file.originalname, contentType: file.mimetype };
   if (buffer) return { open: () => fromBytes(buffer), ...named };
-  if (path) return { open: () => createReadStream(path), ...named };
+  if (path) return { open: () => readPath(path), ...named };
   if (stream) return { open: () => stream, ...named };
   throw new DepotError('INVALID_CONTENT', 'This upload has neither a buffer, a path nor a stream');
 }

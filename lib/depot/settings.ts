@@ -48,7 +48,10 @@ export function parseSettings(settings: FlatSettings, prefix: string): DepotSett
     else append(sections, section ?? DEFAULT, [option, value]);
   }
   if (sections.size === 0) {
-    throw invalidOption(`No storage is configured: there is neither "${prefix}backend" nor "${prefix}url"`);
+    const [backend, url] = prefix.endsWith('_') ? ['BACKEND', 'URL'] : ['backend', 'url'];
+    throw invalidOption(
+      `No storage is configured: there is neither "${prefix}${backend}" nor "${prefix}${url}"`,
+    );
   }
   if (sections.has(DEFAULT)) defaultName ??= DEFAULT;
   return { ...separateAliases(sections), defaultName, signingKeys };

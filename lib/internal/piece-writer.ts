@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { DepotError } from '../errors.js';
 import { deferred } from './deferred.js';
+import { isCancelled } from './request.js';
 
 /** Takes one piece of content; called with one piece at a time. */
 export type WritePiece = (chunks: readonly Buffer[], byteLength: number) => Promise<void>;
@@ -105,6 +106,7 @@ class PieceWriter {
   };
 
   readonly #onEnd = (): void => {
+    if (isCancelled(this.#stream)) this.#fail(closedEarly());
     this.#ended = true;
     this.#writeNext();
   };

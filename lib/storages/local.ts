@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -111,7 +110,8 @@ export class LocalStorage extends FileStorage {
   }
 
   protected async *listIds(options: ListOptions): AsyncIterable<string> {
-    await this.#workplace.open();
+    // What cannot be written to can be read all the same.
+    await this.#workplace.open().catch(() => {});
     try {
       yield* listIds(this.#layout.root, options);
     } catch (error) {
@@ -120,11 +120,11 @@ export class LocalStorage extends FileStorage {
   }
 
   async #remove(id: string): Promise<void> {
-    const bin = await this.#workplace.makeFolder(randomUUID());
     this.#reader.forget(id);
+    const bin = this.#workplace.newBin();
     try {
       // The slash keeps what is no folder, and so none of our files, where it is (rename(2)).
-      await files.ignoring(files.rename(`${this.#layout.folder(id)}/`, `${bin}/${id}`), 'ENOENT', 'ENOTDIR');
+      await this.#workplace.moveToBin(`${this.#layout.folder(id)}/`, bin);
       if (this.#workplace.durable) await files.syncFolder(this.#layout.root);
     } finally {
       await files.removeFolder(bin);

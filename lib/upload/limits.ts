@@ -62,7 +62,7 @@ export function effectiveLimits(limits: UploadLimits = {}): EffectiveLimits {
 
 /** A limit that is misspelled would be none. */
 function assertNames(limits: UploadLimits): void {
-  if (typeof limits !== 'object')
+  if (typeof limits !== 'object' || limits === null)
     throw new DepotError('INVALID_OPTION', "limits must be an object, such as { fileSize: '10mb' }");
   const unknown = Object.keys(limits).find(
     (name) => name !== 'parts' && !Object.hasOwn(DEFAULT_LIMITS, name),

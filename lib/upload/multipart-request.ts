@@ -36,8 +36,11 @@ export class MultipartRequest extends EventEmitter {
     this.on('error', ignore);
   }
 
+  /** Multer takes a request for one without a body where neither says that there is one, as HTTP/2 need not (RFC 9113 section 8.1). */
   get headers() {
-    return this.#request.headers;
+    const { headers, httpVersionMajor } = this.#request;
+    const isFramed = httpVersionMajor < 2 || headers['content-length'] !== undefined;
+    return isFramed ? headers : { ...headers, 'transfer-encoding': 'chunked' };
   }
 
   get body(): unknown {

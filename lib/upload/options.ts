@@ -66,7 +66,10 @@ export interface FileRules {
    * @default everything
    */
   readonly accept?: readonly string[] | undefined;
-  /** Milliseconds in which the request must have been read; 0 leaves it to `server.requestTimeout`. @default 0 */
+  /**
+   * Milliseconds in which the request must have been read, at most 24 days; 0 leaves it to `server.requestTimeout`.
+   * @default 0
+   */
   readonly timeout?: number | undefined;
 }
 
@@ -97,6 +100,9 @@ export interface UploadRules {
   /** Milliseconds; 0 for none. */
   readonly timeout: number;
 }
+
+/** Milliseconds. A timer that is set to more goes off at once (Node's documentation of `setTimeout`). */
+const MAX_TIMEOUT = 2 ** 31 - 1;
 
 /** What options of all uploads may be; nothing where that is checked by what reads them. */
 const FILE_OPTIONS = {
@@ -143,8 +149,11 @@ function toRules<Options extends UploadOptions | ReceiveOptions>(
   for (const [name, allowed] of Object.entries<readonly string[] | undefined>(types))
     if (allowed) assertType(name, Reflect.get(options, name), allowed);
   const { timeout = 0, metadata } = options;
-  if (!(Number.isFinite(timeout) && timeout >= 0)) {
-    throw new DepotError('INVALID_OPTION', `timeout is not a number of milliseconds: ${timeout}`);
+  if (!(Number.isFinite(timeout) && timeout >= 0 && timeout <= MAX_TIMEOUT)) {
+    throw new DepotError(
+      'INVALID_OPTION',
+      `timeout is not a number of milliseconds up to ${MAX_TIMEOUT}: ${timeout}`,
+    );
   }
   if (typeof metadata !== 'function') checkedMetadata(metadata);
   return {

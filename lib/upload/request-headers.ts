@@ -26,13 +26,18 @@ export function assertContentLength(req: IncomingMessage, maxBytes: number): voi
 
 /**
  * Refuses a body that is not the file as it is: stored as it comes, it would be another one.
- * @throws DepotError `PARTIAL_UPLOAD` (RFC 9110 section 14.5), `CONTENT_CODING_NOT_ACCEPTED` (section 8.4)
+ * @throws DepotError `PARTIAL_UPLOAD` (RFC 9110 section 14.5), `CONTENT_CODING_NOT_ACCEPTED` (section 8.4, and RFC 9112
+ *   section 7 for what compresses a body on its way)
  */
 export function assertWholeBody({ headers }: IncomingMessage): void {
   if (headers['content-range'] !== undefined) throw new DepotError('PARTIAL_UPLOAD');
-  const coding = headers['content-encoding'];
-  if (coding === undefined || coding.trim().toLowerCase() === 'identity') return;
-  throw new DepotError('CONTENT_CODING_NOT_ACCEPTED', `Content-Encoding: ${coding} is not accepted`);
+  assertCoding('Content-Encoding', headers['content-encoding'], 'identity');
+  assertCoding('Transfer-Encoding', headers['transfer-encoding'], 'chunked');
+}
+
+function assertCoding(header: string, coding: string | undefined, accepted: string): void {
+  if (coding === undefined || coding.trim().toLowerCase() === accepted) return;
+  throw new DepotError('CONTENT_CODING_NOT_ACCEPTED', `${header}: ${coding} is not accepted`);
 }
 
 /** The name in `Content-Disposition` (RFC 6266 section 4.3), if there is one; a malformed header has none. */

@@ -1,9 +1,13 @@
+import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
+import { Http2ServerRequest } from 'node:http2';
+import type { Duplex } from 'node:stream';
 import { DepotError } from '../errors.js';
 
 /** Tells when a client has left, or takes too long. Must be stopped. */
 export class RequestWatch {
   readonly #request: IncomingMessage;
+  readonly #carrier: Duplex | IncomingMessage;
   readonly #onFailure: (error: DepotError) => void;
   readonly #timer: NodeJS.Timeout | undefined;
 
@@ -13,9 +17,10 @@ export class RequestWatch {
    */
   constructor(request: IncomingMessage, timeout: number, onFailure: (error: DepotError) => void) {
     this.#request = request;
+    this.#carrier = carrierOf(request);
     this.#onFailure = onFailure;
-    request.socket.once('close', this.#onClose);
-    if (request.socket.destroyed) this.#onClose();
+    this.#carrier.once('close', this.#onClose);
+    if (this.#carrier.destroyed) this.#onClose();
     if (timeout > 0) this.#timer = setTimeout(this.#onTimeout, timeout, timeout);
   }
 
@@ -26,14 +31,26 @@ export class RequestWatch {
 
   stop(): void {
     this.bodyRead();
-    this.#request.socket.off('close', this.#onClose);
+    this.#carrier.off('close', this.#onClose);
   }
 
   readonly #onClose = (): void => {
+    // A request closes also when it was read.
+    if (this.#carrier === this.#request && this.#request.readableEnded) return;
     this.#onFailure(new DepotError('UPLOAD_ABORTED', 'The client closed the connection'));
   };
 
   readonly #onTimeout = (timeout: number): void => {
     this.#onFailure(new DepotError('UPLOAD_TIMEOUT', `The upload took longer than ${timeout} ms`));
   };
+}
+
+/**
+ * What closes when the client leaves: the connection, or the stream in it (HTTP/2). Where an adapter for cloud functions
+ * makes up the request, there is no connection.
+ */
+function carrierOf(request: IncomingMessage): Duplex | IncomingMessage {
+  const given: unknown = request;
+  if (given instanceof Http2ServerRequest) return given.stream;
+  return request.socket instanceof EventEmitter ? request.socket : request;
 }

@@ -11,6 +11,7 @@ import type { StorageDirectory } from '../contract/storage-directory.js';
 import type { FileDetails } from '../contract/stored-file.js';
 import { DepotError } from '../errors.js';
 import { decideContentType } from '../internal/accept.js';
+import { deferred } from '../internal/deferred.js';
 import type { FromUpload, IncomingFile, ReceivedFile, UploadRules } from './options.js';
 import { withFile } from './upload-error.js';
 import { validateFile } from './validate.js';
@@ -141,7 +142,7 @@ export class UploadBatch {
     if (target) return target.storageName;
     const name =
       typeof storage === 'function'
-        ? await this.#context.runInAsyncScope(storage, undefined, this.#request, file)
+        ? await this.#whileWanted(this.#context.runInAsyncScope(storage, undefined, this.#request, file))
         : storage;
     return this.#directory.resolveAlias(name);
   }
@@ -155,7 +156,7 @@ export class UploadBatch {
   async #prepare(upload: StagedUpload): Promise<() => Promise<void>> {
     const { file, arrival } = upload;
     const { validate, id, filename, metadata } = this.#rules.files;
-    if (validate) await validateFile(validate, this.#request, file);
+    if (validate) await this.#whileWanted(validateFile(validate, this.#request, file));
     const options = {
       id: await this.#ask(id, file),
       filename: (await this.#ask(filename, file)) ?? arrival.filename,
@@ -173,7 +174,18 @@ export class UploadBatch {
     wanted: FromUpload<Value>,
     file: ReceivedFile,
   ): Promise<Value> {
-    return typeof wanted === 'function' ? wanted(this.#request, file) : wanted;
+    return typeof wanted === 'function' ? this.#whileWanted(wanted(this.#request, file)) : wanted;
+  }
+
+  /** What a function of the application answers. It may never do so; nobody waits for it once the request is given up. */
+  #whileWanted<Value>(answer: Value | Promise<Value>): Promise<Value> {
+    const { signal } = this.#abort;
+    const { promise, resolve, reject } = deferred<Value>();
+    const giveUp = () => reject(signal.reason);
+    signal.addEventListener('abort', giveUp);
+    if (signal.aborted) giveUp();
+    Promise.resolve(answer).then(resolve, reject);
+    return promise.finally(() => signal.removeEventListener('abort', giveUp));
   }
 
   async #create(upload: StagedUpload, options: CommitOptions): Promise<void> {

@@ -62,15 +62,34 @@ export function uploadFiles(directory: StorageDirectory, options: UploadOptions 
     return createHandler({ directory, rules, required: options.required ?? false, shape });
   };
   return {
-    single: (name) => handler(parser.single(name), [name], 1),
-    array: (name, maxCount = Infinity) => handler(parser.array(name, maxCount), [name], maxCount),
+    single: (name) => {
+      assertFields([{ name }]);
+      return handler(parser.single(name), [name], 1);
+    },
+    array: (name, maxCount = Infinity) => {
+      assertFields([{ name, maxCount }]);
+      return handler(parser.array(name, maxCount), [name], maxCount);
+    },
     fields: (fields) => {
+      assertFields(fields);
       const names = fields.map(({ name }) => name);
       return handler(parser.fields(fields), names, countFiles(fields));
     },
     any: () => handler(parser.any(), [], Infinity),
     none: () => handler(parser.none(), [], 0),
   };
+}
+
+/** Multer takes anything for a field, and a count that is none for no limit. */
+function assertFields(fields: readonly multer.Field[]): void {
+  if (Array.isArray(fields) && fields.every(isField)) return;
+  const example = "[{ name: 'photo', maxCount: 3 }]";
+  throw new DepotError('INVALID_OPTION', `Fields have names and whole numbers of files, such as ${example}`);
+}
+
+function isField(field: multer.Field | null): boolean {
+  const { name, maxCount = Infinity } = { ...field };
+  return typeof name === 'string' && (maxCount === Infinity || (Number.isInteger(maxCount) && maxCount >= 0));
 }
 
 function countFiles(fields: readonly multer.Field[]): number {

@@ -21,6 +21,15 @@ interface Found {
   lookedAt: number;
 }
 
+/** Details as they lie on the disk. */
+interface DetailsText {
+  readonly path: string;
+  readonly json: string;
+  readonly stats: Stats;
+  /** Whether these are what Python knows, and not ours. */
+  readonly isShared: boolean;
+}
+
 export interface OpenContent {
   readonly details: LocalDetails;
   readonly handle: ContentHandle;
@@ -102,7 +111,7 @@ export class LocalReader {
       const content = await orNotFound(id, look(path, now - known.lookedAt < WARM_MILLISECONDS));
       known.lookedAt = now;
       if (isSameContent(known.stats, content.stats)) return { details: known.details, content, path };
-      release(content);
+      await release(content);
     }
     for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
       const found = await this.#readOnce(id, look, release);
@@ -120,17 +129,30 @@ export class LocalReader {
     const before = await this.#readDetailsText(id);
     const revision = before.isShared ? undefined : parseDetails(id, before.json).revision;
     const { content, path } = await this.#lookAtRevision(id, revision, look);
-    const after = await files.stat(before.path).catch(() => undefined);
-    if (!after || !isSameContent(before.stats, after)) {
-      release(content);
-      return undefined;
+    let details: LocalDetails | undefined;
+    try {
+      details = await this.#detailsOf(id, before, content.stats);
+    } finally {
+      if (!details) await release(content);
     }
-    const { stats } = content;
-    const details = before.isShared
-      ? parseSharedMetadata(id, before.json, stats)
-      : parseDetails(id, before.json);
-    this.#remember(id, { details, stats, lookedAt: performance.now() });
+    if (!details) return undefined;
+    this.#remember(id, { details, stats: content.stats, lookedAt: performance.now() });
     return { details, content, path };
+  }
+
+  /** The details, if they still are those of the file when its content has been looked at. */
+  async #detailsOf(id: string, before: DetailsText, stats: Stats): Promise<LocalDetails | undefined> {
+    // A file of ours that came between two looks would pass for one of Python's, without its metadata. The order matters:
+    // as long as the same metadata.json is there, details.json is as well.
+    if (before.isShared && (await isThere(this.#layout.details(id)))) return undefined;
+    const after = await files.stat(before.path).catch(() => undefined);
+    if (!after || !isSameContent(before.stats, after)) return undefined;
+    if (!before.isShared) return parseDetails(id, before.json);
+    try {
+      return parseSharedMetadata(id, before.json, stats);
+    } catch (error) {
+      throw new FileNotFoundError(id, { cause: unreadable(before.path, error) });
+    }
   }
 
   async #lookAtRevision<Content extends { stats: Stats }>(
@@ -149,7 +171,7 @@ export class LocalReader {
     return { content: await orNotFound(id, look(path, false)), path };
   }
 
-  async #readDetailsText(id: string) {
+  async #readDetailsText(id: string): Promise<DetailsText> {
     const own = await readWithStats(this.#layout.details(id));
     if (own) return { ...own, isShared: false };
     const shared = await readWithStats(this.#layout.sharedMetadata(id));
@@ -171,9 +193,22 @@ async function lookAt(path: string, isWarm: boolean): Promise<{ stats: Stats }> 
   return { stats: isWarm ? statSync(path) : await files.stat(path) };
 }
 
-async function readWithStats(
-  path: string,
-): Promise<{ path: string; json: string; stats: Stats } | undefined> {
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await files.stat(path);
+    return true;
+  } catch (error) {
+    if (files.hasCode(error, 'ENOENT', 'ENOTDIR')) return false;
+    throw error;
+  }
+}
+
+/** Python writes its metadata in place, and may be about to do so, or have died meanwhile. */
+function unreadable(path: string, cause: unknown): DepotError {
+  return new DepotError('FILE_DAMAGED', `The metadata in ${path} cannot be read`, { cause });
+}
+
+async function readWithStats(path: string): Promise<Omit<DetailsText, 'isShared'> | undefined> {
   try {
     const handle = await ContentHandle.open(path, false);
     const { stats } = handle;

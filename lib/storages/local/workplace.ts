@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { isAbandoned, ownerName } from '../../internal/owner.js';
 import * as files from './files.js';
 import { type LocalLayout, parseReplacementFolderName } from './layout.js';
 import { settleReplacement } from './replacement.js';
 
-/** The staging folder of this process, in good order: made when it is missing, and swept of what others left. */
+/** The staging folder of this process, in good order: made when it is needed, and swept of what others left. */
 export class Workplace {
   readonly layout: LocalLayout;
   readonly owner = ownerName();
@@ -50,14 +51,36 @@ export class Workplace {
     return folder;
   }
 
+  /** A new place for what is deleted. Its name tells whose it is, as that of the folder to stage in does. */
+  newBin(): string {
+    return `${this.layout.staging}/${this.owner}.${randomUUID()}`;
+  }
+
+  /** Takes a folder out of everybody's sight, if it is there: by a rename alone, since nothing can be made on a full disk. */
+  async moveToBin(folder: string, bin: string): Promise<void> {
+    await this.open();
+    try {
+      await files.rename(folder, bin);
+    } catch (error) {
+      if (!files.hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
+      // Either the folder is missing, or the place where it should go to.
+      await this.#makeStaging();
+      await files.ignoring(files.rename(folder, bin), 'ENOENT', 'ENOTDIR');
+    }
+  }
+
   async #open(): Promise<void> {
     await files.makeFolders(this.layout.root);
-    await this.#makeOwnFolder();
+    await this.#makeStaging();
     await this.#sweep();
   }
 
-  async #makeOwnFolder(): Promise<void> {
+  async #makeStaging(): Promise<void> {
     await files.ignoring(files.mkdir(this.layout.staging), 'EEXIST');
+  }
+
+  async #makeOwnFolder(): Promise<void> {
+    await this.#makeStaging();
     await files.ignoring(files.mkdir(this.folder), 'EEXIST');
   }
 

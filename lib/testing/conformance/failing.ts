@@ -61,11 +61,12 @@ export const failing: Cases = {
     });
   },
 
-  'create: fails as the file system does for a missing path': async (subject) => {
+  'create: fails for a missing path, and tells what the file system says': async (subject) => {
     const path = join(tmpdir(), `filedepot-missing-${randomUUID()}`);
     await subject.leavesNothing('create', 'of a missing path', async () => {
       const error = await subject.storage.create({ path }).catch((reason) => reason);
-      subject.equal(error?.code, 'ENOENT', 'create', 'fail as the file system does for a missing path');
+      subject.equal(error?.code, 'INVALID_CONTENT', 'create', 'fail with INVALID_CONTENT for a missing path');
+      subject.equal(error.cause?.code, 'ENOENT', 'create', 'give as the cause what the file system says');
     });
   },
 
