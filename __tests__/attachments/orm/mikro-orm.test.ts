@@ -417,6 +417,77 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
     await bench.expectEven(3);
   });
 
+  test('statements that are under way end with their transaction', async () => {
+    bench = await open();
+    await bench.create('a', 'b');
+    for (let steps = 1; steps <= 6; steps++) {
+      const failure = failAfter(bench.orm, steps);
+      const statements: Promise<unknown>[] = [];
+      const act = bench.em.transactional((em) => {
+        statements.push(
+          em.nativeDelete(bench.Document, { name: 'a' }),
+          em.nativeUpdate(bench.Document, { name: 'b' }, { photo: attach('new') }),
+        );
+        return Promise.all([...statements, failure]);
+      });
+      await expect(act).rejects.toThrow('undone');
+      await Promise.allSettled(statements);
+      expect(await bench.textOf('a')).toBe('a');
+      expect(await bench.textOf('b')).toBe('b');
+      await bench.expectEven(2);
+    }
+  });
+
+  test('statements that are under way are undone with a nested transaction', async () => {
+    bench = await open();
+    await bench.create('a', 'b');
+    const statements: Promise<unknown>[] = [];
+    await bench.em.transactional(async (outer) => {
+      const failure = failAfter(bench.orm, 2);
+      const nested = outer.transactional((em) => {
+        statements.push(
+          em.nativeDelete(bench.Document, { name: 'a' }),
+          em.nativeUpdate(bench.Document, { name: 'b' }, { photo: attach('new') }),
+        );
+        return Promise.all([...statements, failure]);
+      });
+      await expect(nested).rejects.toThrow('undone');
+    });
+    await Promise.allSettled(statements);
+    expect(await bench.textOf('a')).toBe('a');
+    expect(await bench.textOf('b')).toBe('b');
+    await bench.expectEven(2);
+  });
+
+  test('a commit waits for statements that nobody has waited for', async () => {
+    bench = await open();
+    await bench.create('a', 'b');
+    const statements: Promise<unknown>[] = [];
+    await bench.em.transactional(async (em) => {
+      statements.push(
+        em.nativeDelete(bench.Document, { name: 'a' }),
+        em.nativeUpdate(bench.Document, { name: 'b' }, { photo: attach('new') }),
+      );
+    });
+    await Promise.all(statements);
+    expect(await bench.textOf('a')).toBeUndefined();
+    expect(await bench.textOf('b')).toBe('new');
+    await bench.expectEven(1);
+  });
+
+  test('a transaction that has ended takes no more statements', async () => {
+    bench = await open();
+    await bench.create('a');
+    let late: EntityManager | undefined;
+    await bench.em.transactional(async (em) => {
+      late = em.fork({ keepTransactionContext: true });
+    });
+    const insert = late?.insert(bench.Document, { name: 'b', photo: attach('b') });
+    await expect(insert).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(late?.nativeDelete(bench.Document, {})).rejects.toMatchObject({ code: 'CONFLICT' });
+    await bench.expectEven(1);
+  });
+
   test('of two that replace it, nothing is left behind', async () => {
     bench = await open();
     await bench.create('a');
@@ -586,8 +657,26 @@ await describeWith('MikroORM', [startPostgresServer], (server) => {
   });
 });
 
+/** Fails when that many statements have been sent in a transaction. */
+function failAfter(orm: MikroORM, count: number): Promise<never> {
+  const connection = orm.driver.getConnection('write') as unknown as Connection;
+  const { execute } = connection;
+  let left = count;
+  const failure = new Promise<never>((_resolve, reject) => {
+    connection.execute = (...parameters) => {
+      const [, , , transaction] = parameters;
+      if (transaction && --left === 0) {
+        connection.execute = execute;
+        reject(new Error('undone'));
+      }
+      return execute.apply(connection, parameters);
+    };
+  });
+  return failure;
+}
+
 interface Connection {
-  execute(sql: string): Promise<unknown>;
+  execute(...parameters: unknown[]): Promise<unknown>;
 }
 
 interface QueryBuilder {
