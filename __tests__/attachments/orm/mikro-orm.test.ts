@@ -505,6 +505,27 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
     await bench.expectEven(0);
   });
 
+  test('what somebody else has replaced is refused before it is written', async () => {
+    bench = await open();
+    const { em } = bench;
+    em.create(bench.Document, { name: 'a', pages: [attach('1'), attach('2')] });
+    await em.flush();
+    const ems = [bench.em, bench.em] as const;
+    const find = (one: EntityManager) => one.findOneOrFail(bench.Document, { name: 'a' });
+    const [first, second] = [await find(ems[0]), await find(ems[1])];
+    first.pages = [attach('other')];
+    await ems[0].flush();
+    (second.pages as unknown[]).push(attach('3'));
+    await ems[1].transactional(async (inner) => {
+      await expect(inner.flush()).rejects.toMatchObject({ code: 'ATTACHMENT_CONFLICT' });
+      inner.clear();
+    });
+    const [page, ...others] = (await find(bench.em)).pages as Attachment[];
+    expect((await page?.buffer())?.toString()).toBe('other');
+    expect(others).toEqual([]);
+    await bench.expectEven(1);
+  });
+
   test('hooks may set attachments', async () => {
     bench = await open();
     const set = ({ entity }: { entity: Entity }) => {

@@ -116,21 +116,32 @@ export class AttachmentStatements {
       }
       // A flush has named its rows by their keys.
       if (convertCustomTypes && many?.rows.length === 0) return NOTHING;
+      const replacements = this.#replacements(found, ahead, properties, data);
+      for (const replacement of replacements) refuseForeign(replacement);
       const result = await run(
         convertCustomTypes ? found.map((rows) => this.#reader.keysOf(rows, inTransaction)) : where,
         ahead.map((one) => one.data),
         inTransaction,
       );
-      for (const [index, { rows }] of found.entries()) {
-        const assignment = ahead[index];
-        if (assignment && rows.length > 0) {
-          const old = this.#reader.attachmentsOf(rows, writtenProperties(properties, data[index]));
-          refuseForeign(assignment, old);
-          await work.files.remove(unused(old, assignment));
-          await done(work, [assignment]);
-        }
+      for (const { assignment, old } of replacements) {
+        await work.files.remove(unused(old, assignment));
+        await done(work, [assignment]);
       }
       return result;
+    });
+  }
+
+  /** What is assigned to rows that are there. */
+  #replacements(
+    found: readonly Rows[],
+    assignments: readonly Assignment[],
+    properties: readonly AttachmentProperty[],
+    data: readonly Values[],
+  ): Replacement[] {
+    return assignments.flatMap((assignment, index) => {
+      const { rows = [] } = found[index] ?? {};
+      const old = this.#reader.attachmentsOf(rows, writtenProperties(properties, data[index]));
+      return rows.length > 0 ? [{ assignment, old }] : [];
     });
   }
 
@@ -225,6 +236,12 @@ export class AttachmentStatements {
   }
 }
 
+/** What rows are given in the place of what they have. */
+interface Replacement {
+  readonly assignment: Assignment;
+  readonly old: readonly Attachment[];
+}
+
 interface ManyRows {
   readonly many: Rows;
   readonly first: Assignment;
@@ -252,7 +269,7 @@ function unused(old: readonly Attachment[], { attachments }: Assignment): Attach
   return old.filter(({ path }) => !paths.has(path));
 }
 
-function refuseForeign({ attachments, stored }: Assignment, old: readonly Attachment[]): void {
+function refuseForeign({ assignment: { attachments, stored }, old }: Replacement): void {
   const paths = new Set([...old, ...stored].map(({ path }) => path));
   if (attachments.every(({ path }) => paths.has(path))) return;
   throw new DepotError(
