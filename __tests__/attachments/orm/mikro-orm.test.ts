@@ -116,6 +116,10 @@ class Bench {
     return documents;
   }
 
+  async execute(sql: string): Promise<unknown> {
+    return (this.orm.em.getConnection() as unknown as Connection).execute(sql);
+  }
+
   async textOf(name: string): Promise<string | undefined> {
     const document = await this.em.findOne(this.Document, { name });
     return (await (document?.photo as Attachment | null)?.buffer())?.toString();
@@ -289,6 +293,65 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
     await bench.expectEven(2);
     await em.nativeDelete(bench.Document, {});
     await bench.expectEven(0);
+  });
+
+  test('rows that are found several times are changed once', async () => {
+    bench = await open();
+    const Tag = defineEntity({ name: 'Tag', properties: { id: p.integer().primary(), name: p.string() } });
+    const Note = defineEntity({
+      name: 'Note',
+      properties: {
+        id: p.integer().primary(),
+        scan: attachment().nullable(),
+        tags: () => p.manyToMany(Tag),
+      },
+    });
+    bench.orm.discoverEntity([Tag, Note] as never);
+    await bench.orm.schema.update();
+    const { em } = bench;
+    const tags = ['x', 'y'].map((name) => em.create(Tag, { name }));
+    for (const text of ['a', 'b']) em.create(Note, { scan: attach(text), tags });
+    await em.flush();
+    const where = { tags: { name: ['x', 'y'] } };
+    expect(await em.nativeUpdate(Note, where, { scan: attach('new') })).toBe(2);
+    expect(await bench.files()).toHaveLength(2);
+    await bench.execute('DELETE FROM note_tags WHERE note_id = 1 AND tag_id = 1');
+    expect(await em.nativeUpdate(Note, { tags: { name: 'x' } }, { scan: null })).toBe(1);
+    expect(await bench.files()).toHaveLength(1);
+    await bench.execute('DELETE FROM note_tags');
+    await em.nativeDelete(Note, {});
+    await bench.expectEven(0);
+  });
+
+  test('many rows with keys of several columns are changed and deleted', async () => {
+    bench = await open();
+    const count = 1100;
+    const Volume = defineEntity({
+      name: 'Volume',
+      properties: { shelf: p.integer().primary(), place: p.type(Marked).$type<string>().primary() },
+    });
+    const Page = defineEntity({
+      name: 'Page',
+      properties: {
+        volume: () => p.manyToOne(Volume).primary().deleteRule('cascade'),
+        number: p.type(Marked).$type<string>().primary(),
+        scan: attachment().nullable(),
+      },
+    });
+    bench.orm.discoverEntity([Volume, Page] as never);
+    await bench.orm.schema.update();
+    const { em } = bench;
+    const { photo } = (await bench.create('a'))[0] as unknown as { photo: Attachment };
+    const rows = Array.from({ length: count }, (_row, index) => index);
+    const volumes = rows.map((shelf) => `(${shelf}, 'mark x')`);
+    await bench.execute(`INSERT INTO volume (shelf, place) VALUES ${volumes}`);
+    const pages = rows.map((shelf) => `(${shelf}, 'mark x', 'mark 1', '${JSON.stringify(photo)}')`);
+    await bench.execute(`INSERT INTO page (volume_shelf, volume_place, number, scan) VALUES ${pages}`);
+    expect(await em.nativeUpdate(Page, { number: '1' }, { number: '2', scan: null })).toBe(count);
+    await bench.execute(`UPDATE page SET scan = '${JSON.stringify(photo)}'`);
+    expect(await em.nativeDelete(Page, { volume: { shelf: { $lt: 5 } } })).toBe(5);
+    expect(await em.nativeDelete(Volume, {})).toBe(count);
+    expect(await em.count(Page)).toBe(0);
   });
 
   test('rows are found by values that have types of their own', async () => {
@@ -644,11 +707,12 @@ await describeWith('MikroORM', [startPostgresServer], (server) => {
     test('rows that a rule keeps keep their files', async () => {
       bench = await open();
       await bench.create('a', 'b');
-      const run = (sql: string) => (bench.orm.em.getConnection() as unknown as Connection).execute(sql);
-      await run(`CREATE RULE keep AS ON DELETE TO document WHERE OLD.name = 'a' DO INSTEAD NOTHING`);
+      await bench.execute(
+        `CREATE RULE keep AS ON DELETE TO document WHERE OLD.name = 'a' DO INSTEAD NOTHING`,
+      );
       await bench.em.nativeDelete(bench.Document, {});
       await bench.expectEven(1);
-      await run('DROP RULE keep ON document');
+      await bench.execute('DROP RULE keep ON document');
     });
 
     test('transactions may hold all connections', async () => {

@@ -1,4 +1,4 @@
-import { type EntityProperty, LockMode, type MikroORM, ReferenceKind } from '@mikro-orm/core';
+import { type EntityProperty, LockMode, type MikroORM, ReferenceKind, Utils } from '@mikro-orm/core';
 import type { Attachment } from '../../attachment.js';
 import {
   type AttachmentProperty,
@@ -54,7 +54,10 @@ export class RowReader {
       .select([...this.#propertiesOf(meta)])
       .where(where);
     const locked = this.#isSqlite ? query : query.setLockMode(LockMode.PESSIMISTIC_WRITE);
-    return { meta, rows: await locked.execute('all', false) };
+    const rows = await locked.execute('all', false);
+    const seen = new Set<string>();
+    // A condition on a relation finds a row once for each that it is related to.
+    return { meta, rows: rows.filter((row) => isFirst(seen, meta, row)) };
   }
 
   /**
@@ -68,14 +71,14 @@ export class RowReader {
       const value = keyIn(row, fieldNames);
       return convertCustomTypes && customType ? customType.convertToJSValue(value, platform) : value;
     };
-    const toCondition = (row: Row) =>
-      Object.fromEntries(meta.primaryKeys.map((key) => [key, keyOf(row, key)]));
+    const { primaryKeys } = meta;
     const [only, ...more] = rows;
     // MikroORM reads the key of collections out of it.
-    if (only && more.length === 0) return toCondition(only);
-    const [first = '', ...others] = meta.primaryKeys;
-    if (others.length === 0) return { [first]: { $in: rows.map((row) => keyOf(row, first)) } };
-    return { $or: rows.map(toCondition) };
+    if (only && more.length === 0)
+      return Object.fromEntries(primaryKeys.map((key) => [key, keyOf(only, key)]));
+    const tuples = rows.map((row) => primaryKeys.map((key) => keyOf(row, key)));
+    const keys = primaryKeys.length > 1 ? tuples : tuples.flat();
+    return { [Utils.getPrimaryKeyHash(primaryKeys)]: keys };
   }
 
   /** Whether files may go when rows of the entity are deleted. */
