@@ -1,7 +1,7 @@
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import {
   Cascade,
   defineEntity,
@@ -604,6 +604,41 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
     expect((document.photo as Attachment).isStored).toBe(true);
     expect(await bench.textOf('b')).toBe('of b');
     await bench.expectEven(1);
+  });
+
+  test('a flush that a subscriber refuses leaves nothing', async () => {
+    bench = await open();
+    const events = bench.orm.em.getEventManager();
+    for (const event of ['onFlush', 'beforeTransactionStart', 'beforeCreate']) {
+      const refuse = jest.fn<() => Promise<void>>().mockRejectedValueOnce(new Error('refused'));
+      events.registerSubscriber({ [event]: refuse });
+      const em = bench.orm.em.fork({ cloneEventManager: event === 'onFlush' });
+      em.create(bench.Document, { name: 'a', photo: attach('a') });
+      await expect(em.flush()).rejects.toThrow('refused');
+      await bench.expectEven(0);
+    }
+    await bench.create('a');
+    await bench.expectEven(1);
+  });
+
+  test('subscribers may change what is flushed', async () => {
+    bench = await open();
+    bench.orm.em.getEventManager().registerSubscriber({
+      async onFlush({ em, uow }) {
+        for (const { entity } of uow.getChangeSets()) {
+          const document = entity as Entity;
+          if (document.name !== 'a') continue;
+          document.photo = attach('changed');
+          uow.recomputeSingleChangeSet(document);
+          const more = em.create(bench.Document, { name: 'b', photo: attach('more') });
+          uow.computeChangeSet(more);
+        }
+      },
+    });
+    await bench.create('a');
+    expect(await bench.textOf('a')).toBe('changed');
+    expect(await bench.textOf('b')).toBe('more');
+    await bench.expectEven(2);
   });
 
   test.each([{ implicitTransactions: false }, { disableTransactions: true }])(
