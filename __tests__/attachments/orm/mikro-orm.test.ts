@@ -120,6 +120,13 @@ class Bench {
     return (this.orm.em.getConnection() as unknown as Connection).execute(sql);
   }
 
+  /** Has the journal say, as of a process that is no more, that the files of all rows are to be deleted. */
+  async condemn(table: string, column: string): Promise<void> {
+    await this.attachments.prepare();
+    await this.execute(`INSERT INTO depot_intents SELECT 'of row ' || id, 'delete', '["' || (${column}->>'path') || '"]',
+      'elsewhere-1.0.0.ab', '2020-01-01T00:00:00.000Z' FROM ${table}`);
+  }
+
   async textOf(name: string): Promise<string | undefined> {
     const document = await this.em.findOne(this.Document, { name });
     return (await (document?.photo as Attachment | null)?.buffer())?.toString();
@@ -660,6 +667,17 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
     },
   );
 
+  test('a file that a row refers to is not deleted, whatever the journal says', async () => {
+    bench = await open();
+    await bench.create('a', 'b');
+    await bench.condemn('document', 'photo_json');
+    await bench.execute("UPDATE document SET photo_json = NULL WHERE name = 'b'");
+    const recovery = await bench.attachments.recover();
+    expect(recovery.intents).toBe(2);
+    expect(recovery.deleted).toHaveLength(1);
+    await bench.expectEven(1);
+  });
+
   test('the schema can be updated', async () => {
     bench = await open();
     await bench.create('a');
@@ -737,6 +755,38 @@ await describeWith('MikroORM', [startPostgresServer], (server) => {
       expect(others).toEqual([]);
       expect(await bench.textOf('third')).toBe('third');
       await bench.expectEven(1);
+    });
+
+    test('each tenant may have a schema', async () => {
+      bench = await open();
+      const Shelf = defineEntity({
+        name: 'Shelf',
+        schema: '*',
+        properties: { id: p.integer().primary(), name: p.string() },
+      });
+      const Book = defineEntity({
+        name: 'Book',
+        schema: '*',
+        properties: {
+          id: p.integer().primary(),
+          scan: attachment().nullable(),
+          shelf: () => p.manyToOne(Shelf).nullable().deleteRule('cascade'),
+        },
+      });
+      bench.orm.discoverEntity([Shelf, Book] as never);
+      await bench.orm.schema.create({ schema: 'tenant' });
+      const em = bench.orm.em.fork({ schema: 'tenant' });
+      const shelf = em.create(Shelf, { name: 'a' });
+      const [first, second] = ['1', '2', '3'].map((text) => em.create(Book, { scan: attach(text), shelf }));
+      await em.flush();
+      if (first) first.scan = attach('new') as never;
+      if (second) em.remove(second);
+      await em.flush();
+      expect(await bench.files()).toHaveLength(2);
+      await bench.condemn('tenant.book', 'scan');
+      expect(await bench.attachments.recover()).toMatchObject({ intents: 2, deleted: [] });
+      await em.nativeDelete(Shelf, { name: 'a' });
+      await bench.expectEven(0);
     });
 
     test('rows that a rule keeps keep their files', async () => {

@@ -177,10 +177,10 @@ export class AttachmentStatements {
       const ctx = await work.context();
       const rows = await this.#reader.find(meta, where, ctx, options);
       if (rows.rows.length === 0) return NOTHING;
-      const before = [rows, ...(await this.#reader.findBelow(rows, ctx))];
+      const before = [rows, ...(await this.#reader.findBelow(rows, ctx, options))];
       // Rows that others add meanwhile are none of the statement's: what they have was not seen.
       const result = await run(this.#reader.keysOf(rows), { ...options, ctx });
-      await work.files.remove(await this.#reader.attachmentsGone(before, ctx));
+      await work.files.remove(await this.#reader.attachmentsGone(before, ctx, options));
       return result;
     });
   }
