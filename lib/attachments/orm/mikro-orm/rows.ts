@@ -107,7 +107,7 @@ export class RowReader {
     { schema }: StatementOptions,
     seen = new Set<string>(),
   ): Promise<Rows[]> {
-    const found: Rows[] = [];
+    const found: Rows[][] = [];
     for (const cascade of this.#cascades(parents.meta)) {
       if (parents.rows.length === 0 || !this.losesFiles(cascade.meta)) continue;
       const keys = parents.rows.map((row) => keyIn(row, cascade.referred));
@@ -115,9 +115,9 @@ export class RowReader {
       const { meta, rows } = await this.find(cascade.meta, where, ctx, { schema });
       const children = { meta, rows: rows.filter((row) => isFirst(seen, meta, row)) };
       if (children.rows.length > 0)
-        found.push(children, ...(await this.findBelow(children, ctx, { schema }, seen)));
+        found.push([children], await this.findBelow(children, ctx, { schema }, seen));
     }
-    return found;
+    return found.flat();
   }
 
   /**
@@ -130,7 +130,7 @@ export class RowReader {
     ctx: Context,
     { schema }: StatementOptions,
   ): Promise<Attachment[]> {
-    const gone: Attachment[] = [];
+    const gone: Attachment[][] = [];
     for (const { meta, rows } of before) {
       const properties = attachmentProperties(meta);
       const withFiles = rows.filter((row) => this.attachmentsOf([row], properties).length > 0);
@@ -138,9 +138,9 @@ export class RowReader {
       const after = await this.find(meta, this.keysOf({ meta, rows: withFiles }), ctx, { schema });
       const left = new Set(after.rows.map((row) => nameOf(meta, row)));
       const isGone = (row: Row) => !left.has(nameOf(meta, row));
-      gone.push(...this.attachmentsOf(withFiles.filter(isGone), properties));
+      gone.push(this.attachmentsOf(withFiles.filter(isGone), properties));
     }
-    return gone;
+    return gone.flat();
   }
 
   attachmentsOf(rows: readonly Row[], properties: readonly AttachmentProperty[]): Attachment[] {

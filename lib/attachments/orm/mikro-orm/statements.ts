@@ -208,7 +208,7 @@ export class AttachmentStatements {
       const held = isRead
         ? this.#reader.attachmentsIn(value, type.isList)
         : await this.#hold(work, given, property, assignment);
-      assignment.attachments.push(...held);
+      for (const one of held) assignment.attachments.push(one);
       const stored = type.isList ? held : held[0];
       data[name] = convertCustomTypes ? stored : type.toText(stored);
     }
@@ -224,14 +224,14 @@ export class AttachmentStatements {
   ): Promise<readonly Attachment[]> {
     if (value instanceof Upload) {
       const held = await value.start(work.files);
-      stored.push(...value.stored);
+      for (const one of value.stored) stored.push(one);
       uploads.push(value);
       return held;
     }
     const values = type.isList && Array.isArray(value) ? value : [value];
     const held = await settleAll(values.map((one) => work.files.store(type.toField(), one)));
     const attachments = held.filter((attachment) => attachment !== null);
-    stored.push(...attachments);
+    for (const attachment of attachments) stored.push(attachment);
     return attachments;
   }
 }
