@@ -237,6 +237,50 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
     expect(await em.count(bench.Document, { photo: { filename: 'b.txt' } })).toBe(0);
   });
 
+  test('entities of the result cache have attachments, and are not changed by it', async () => {
+    bench = await open();
+    const { em } = bench;
+    const folder = { name: 'x', cover: { image: attach('cover'), title: 't' } };
+    const document = { name: 'a', photo: attach('a'), pages: [attach('1'), attach('2')], folder };
+    em.create(bench.Document, document as never);
+    await em.flush();
+    const files = await bench.files();
+    const texts = (all: readonly unknown[]) =>
+      Promise.all(all.map(async (one) => (await (one as Attachment).buffer()).toString()));
+    const options = { populate: ['folder'], cache: 60_000 } as object;
+    for (let count = 0; count < 2; count++) {
+      const reader = bench.em;
+      const found = await reader.findOneOrFail(bench.Document, { name: 'a' }, options);
+      const [listed] = await bench.em.find(bench.Document, {}, options);
+      for (const { photo, pages, folder } of [found, listed ?? {}]) {
+        const { image } = (folder as { cover: { image: unknown } }).cover;
+        expect(await texts([photo, ...(pages as unknown[]), image])).toEqual(['a', '1', '2', 'cover']);
+      }
+      expect(JSON.parse(JSON.stringify(found)).photo).toEqual((found.photo as Attachment).data);
+      await reader.flush();
+      expect(reader.getUnitOfWork().getChangeSets()).toEqual([]);
+      expect(await bench.files()).toEqual(files);
+    }
+    const writer = bench.em;
+    const cached = await writer.findOneOrFail(bench.Document, { name: 'a' }, options);
+    cached.photo = attach('new');
+    (cached.pages as unknown[]).push(attach('3'));
+    await writer.flush();
+    expect(await bench.textOf('a')).toBe('new');
+    await bench.expectEven(5);
+  });
+
+  test('what a client has sent does not become an attachment when its entity is loaded', async () => {
+    bench = await open();
+    const [{ id, photo } = {}] = await bench.create('a');
+    const { em } = bench;
+    const reference = em.getReference(bench.Document, id as never);
+    reference.photo = JSON.parse(JSON.stringify(photo));
+    await em.findOne(bench.Document, { name: 'a' }, { cache: 60_000 });
+    await expect(em.flush()).rejects.toMatchObject({ code: 'INVALID_CONTENT' });
+    await bench.expectEven(1);
+  });
+
   test('embedded objects in columns may have attachments', async () => {
     bench = await open();
     const { em } = bench;

@@ -2,6 +2,7 @@ import type { MikroORM } from '@mikro-orm/core';
 import { type AttachmentOptions, Attachments } from '../attachments.js';
 import type { IntentJournal } from '../journal/journal.js';
 import type { SqlExecutor } from '../journal/sql-journal.js';
+import { CacheSubscriber } from './mikro-orm/cache.js';
 import { Flushes } from './mikro-orm/flush.js';
 import { driverOf, refuseHiddenAttachments } from './mikro-orm/internals.js';
 import { dialectOf, type MikroOrmJournalOptions, mikroOrmJournal } from './mikro-orm/journal.js';
@@ -43,6 +44,7 @@ export function useAttachments(
   transactions.observe();
   new AttachmentStatements(driver, transactions, reader).observe();
   new Flushes(orm, transactions).observe();
+  orm.em.getEventManager().registerSubscriber(new CacheSubscriber(orm));
   closeBefore(orm, () => attachments.close());
   return attachments;
 }
