@@ -1,7 +1,7 @@
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import {
   Cascade,
   defineEntity,
@@ -116,6 +116,17 @@ class Bench {
     return documents;
   }
 
+  async execute(sql: string): Promise<unknown> {
+    return (this.orm.em.getConnection() as unknown as Connection).execute(sql);
+  }
+
+  /** Has the journal say, as of a process that is no more, that the files of all rows are to be deleted. */
+  async condemn(table: string, column: string): Promise<void> {
+    await this.attachments.prepare();
+    await this.execute(`INSERT INTO depot_intents SELECT 'of row ' || id, 'delete', '["' || (${column}->>'path') || '"]',
+      'elsewhere-1.0.0.ab', '2020-01-01T00:00:00.000Z' FROM ${table}`);
+  }
+
   async textOf(name: string): Promise<string | undefined> {
     const document = await this.em.findOne(this.Document, { name });
     return (await (document?.photo as Attachment | null)?.buffer())?.toString();
@@ -226,6 +237,50 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
     expect(await em.count(bench.Document, { photo: { filename: 'b.txt' } })).toBe(0);
   });
 
+  test('entities of the result cache have attachments, and are not changed by it', async () => {
+    bench = await open();
+    const { em } = bench;
+    const folder = { name: 'x', cover: { image: attach('cover'), title: 't' } };
+    const document = { name: 'a', photo: attach('a'), pages: [attach('1'), attach('2')], folder };
+    em.create(bench.Document, document as never);
+    await em.flush();
+    const files = await bench.files();
+    const texts = (all: readonly unknown[]) =>
+      Promise.all(all.map(async (one) => (await (one as Attachment).buffer()).toString()));
+    const options = { populate: ['folder'], cache: 60_000 } as object;
+    for (let count = 0; count < 2; count++) {
+      const reader = bench.em;
+      const found = await reader.findOneOrFail(bench.Document, { name: 'a' }, options);
+      const [listed] = await bench.em.find(bench.Document, {}, options);
+      for (const { photo, pages, folder } of [found, listed ?? {}]) {
+        const { image } = (folder as { cover: { image: unknown } }).cover;
+        expect(await texts([photo, ...(pages as unknown[]), image])).toEqual(['a', '1', '2', 'cover']);
+      }
+      expect(JSON.parse(JSON.stringify(found)).photo).toEqual((found.photo as Attachment).data);
+      await reader.flush();
+      expect(reader.getUnitOfWork().getChangeSets()).toEqual([]);
+      expect(await bench.files()).toEqual(files);
+    }
+    const writer = bench.em;
+    const cached = await writer.findOneOrFail(bench.Document, { name: 'a' }, options);
+    cached.photo = attach('new');
+    (cached.pages as unknown[]).push(attach('3'));
+    await writer.flush();
+    expect(await bench.textOf('a')).toBe('new');
+    await bench.expectEven(5);
+  });
+
+  test('what a client has sent does not become an attachment when its entity is loaded', async () => {
+    bench = await open();
+    const [{ id, photo } = {}] = await bench.create('a');
+    const { em } = bench;
+    const reference = em.getReference(bench.Document, id as never);
+    reference.photo = JSON.parse(JSON.stringify(photo));
+    await em.findOne(bench.Document, { name: 'a' }, { cache: 60_000 });
+    await expect(em.flush()).rejects.toMatchObject({ code: 'INVALID_CONTENT' });
+    await bench.expectEven(1);
+  });
+
   test('embedded objects in columns may have attachments', async () => {
     bench = await open();
     const { em } = bench;
@@ -289,6 +344,65 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
     await bench.expectEven(2);
     await em.nativeDelete(bench.Document, {});
     await bench.expectEven(0);
+  });
+
+  test('rows that are found several times are changed once', async () => {
+    bench = await open();
+    const Tag = defineEntity({ name: 'Tag', properties: { id: p.integer().primary(), name: p.string() } });
+    const Note = defineEntity({
+      name: 'Note',
+      properties: {
+        id: p.integer().primary(),
+        scan: attachment().nullable(),
+        tags: () => p.manyToMany(Tag),
+      },
+    });
+    bench.orm.discoverEntity([Tag, Note] as never);
+    await bench.orm.schema.update();
+    const { em } = bench;
+    const tags = ['x', 'y'].map((name) => em.create(Tag, { name }));
+    for (const text of ['a', 'b']) em.create(Note, { scan: attach(text), tags });
+    await em.flush();
+    const where = { tags: { name: ['x', 'y'] } };
+    expect(await em.nativeUpdate(Note, where, { scan: attach('new') })).toBe(2);
+    expect(await bench.files()).toHaveLength(2);
+    await bench.execute('DELETE FROM note_tags WHERE note_id = 1 AND tag_id = 1');
+    expect(await em.nativeUpdate(Note, { tags: { name: 'x' } }, { scan: null })).toBe(1);
+    expect(await bench.files()).toHaveLength(1);
+    await bench.execute('DELETE FROM note_tags');
+    await em.nativeDelete(Note, {});
+    await bench.expectEven(0);
+  });
+
+  test('many rows with keys of several columns are changed and deleted', async () => {
+    bench = await open();
+    const count = 1100;
+    const Volume = defineEntity({
+      name: 'Volume',
+      properties: { shelf: p.integer().primary(), place: p.type(Marked).$type<string>().primary() },
+    });
+    const Page = defineEntity({
+      name: 'Page',
+      properties: {
+        volume: () => p.manyToOne(Volume).primary().deleteRule('cascade'),
+        number: p.type(Marked).$type<string>().primary(),
+        scan: attachment().nullable(),
+      },
+    });
+    bench.orm.discoverEntity([Volume, Page] as never);
+    await bench.orm.schema.update();
+    const { em } = bench;
+    const { photo } = (await bench.create('a'))[0] as unknown as { photo: Attachment };
+    const rows = Array.from({ length: count }, (_row, index) => index);
+    const volumes = rows.map((shelf) => `(${shelf}, 'mark x')`);
+    await bench.execute(`INSERT INTO volume (shelf, place) VALUES ${volumes}`);
+    const pages = rows.map((shelf) => `(${shelf}, 'mark x', 'mark 1', '${JSON.stringify(photo)}')`);
+    await bench.execute(`INSERT INTO page (volume_shelf, volume_place, number, scan) VALUES ${pages}`);
+    expect(await em.nativeUpdate(Page, { number: '1' }, { number: '2', scan: null })).toBe(count);
+    await bench.execute(`UPDATE page SET scan = '${JSON.stringify(photo)}'`);
+    expect(await em.nativeDelete(Page, { volume: { shelf: { $lt: 5 } } })).toBe(5);
+    expect(await em.nativeDelete(Volume, {})).toBe(count);
+    expect(await em.count(Page)).toBe(0);
   });
 
   test('rows are found by values that have types of their own', async () => {
@@ -417,6 +531,77 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
     await bench.expectEven(3);
   });
 
+  test('statements that are under way end with their transaction', async () => {
+    bench = await open();
+    await bench.create('a', 'b');
+    for (let steps = 1; steps <= 6; steps++) {
+      const failure = failAfter(bench.orm, steps);
+      const statements: Promise<unknown>[] = [];
+      const act = bench.em.transactional((em) => {
+        statements.push(
+          em.nativeDelete(bench.Document, { name: 'a' }),
+          em.nativeUpdate(bench.Document, { name: 'b' }, { photo: attach('new') }),
+        );
+        return Promise.all([...statements, failure]);
+      });
+      await expect(act).rejects.toThrow('undone');
+      await Promise.allSettled(statements);
+      expect(await bench.textOf('a')).toBe('a');
+      expect(await bench.textOf('b')).toBe('b');
+      await bench.expectEven(2);
+    }
+  });
+
+  test('statements that are under way are undone with a nested transaction', async () => {
+    bench = await open();
+    await bench.create('a', 'b');
+    const statements: Promise<unknown>[] = [];
+    await bench.em.transactional(async (outer) => {
+      const failure = failAfter(bench.orm, 2);
+      const nested = outer.transactional((em) => {
+        statements.push(
+          em.nativeDelete(bench.Document, { name: 'a' }),
+          em.nativeUpdate(bench.Document, { name: 'b' }, { photo: attach('new') }),
+        );
+        return Promise.all([...statements, failure]);
+      });
+      await expect(nested).rejects.toThrow('undone');
+    });
+    await Promise.allSettled(statements);
+    expect(await bench.textOf('a')).toBe('a');
+    expect(await bench.textOf('b')).toBe('b');
+    await bench.expectEven(2);
+  });
+
+  test('a commit waits for statements that nobody has waited for', async () => {
+    bench = await open();
+    await bench.create('a', 'b');
+    const statements: Promise<unknown>[] = [];
+    await bench.em.transactional(async (em) => {
+      statements.push(
+        em.nativeDelete(bench.Document, { name: 'a' }),
+        em.nativeUpdate(bench.Document, { name: 'b' }, { photo: attach('new') }),
+      );
+    });
+    await Promise.all(statements);
+    expect(await bench.textOf('a')).toBeUndefined();
+    expect(await bench.textOf('b')).toBe('new');
+    await bench.expectEven(1);
+  });
+
+  test('a transaction that has ended takes no more statements', async () => {
+    bench = await open();
+    await bench.create('a');
+    let late: EntityManager | undefined;
+    await bench.em.transactional(async (em) => {
+      late = em.fork({ keepTransactionContext: true });
+    });
+    const insert = late?.insert(bench.Document, { name: 'b', photo: attach('b') });
+    await expect(insert).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(late?.nativeDelete(bench.Document, {})).rejects.toMatchObject({ code: 'CONFLICT' });
+    await bench.expectEven(1);
+  });
+
   test('of two that replace it, nothing is left behind', async () => {
     bench = await open();
     await bench.create('a');
@@ -434,6 +619,27 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
     await bench.expectEven(0);
   });
 
+  test('what somebody else has replaced is refused before it is written', async () => {
+    bench = await open();
+    const { em } = bench;
+    em.create(bench.Document, { name: 'a', pages: [attach('1'), attach('2')] });
+    await em.flush();
+    const ems = [bench.em, bench.em] as const;
+    const find = (one: EntityManager) => one.findOneOrFail(bench.Document, { name: 'a' });
+    const [first, second] = [await find(ems[0]), await find(ems[1])];
+    first.pages = [attach('other')];
+    await ems[0].flush();
+    (second.pages as unknown[]).push(attach('3'));
+    await ems[1].transactional(async (inner) => {
+      await expect(inner.flush()).rejects.toMatchObject({ code: 'ATTACHMENT_CONFLICT' });
+      inner.clear();
+    });
+    const [page, ...others] = (await find(bench.em)).pages as Attachment[];
+    expect((await page?.buffer())?.toString()).toBe('other');
+    expect(others).toEqual([]);
+    await bench.expectEven(1);
+  });
+
   test('hooks may set attachments', async () => {
     bench = await open();
     const set = ({ entity }: { entity: Entity }) => {
@@ -449,6 +655,41 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
     expect((document.photo as Attachment).isStored).toBe(true);
     expect(await bench.textOf('b')).toBe('of b');
     await bench.expectEven(1);
+  });
+
+  test('a flush that a subscriber refuses leaves nothing', async () => {
+    bench = await open();
+    const events = bench.orm.em.getEventManager();
+    for (const event of ['onFlush', 'beforeTransactionStart', 'beforeCreate']) {
+      const refuse = jest.fn<() => Promise<void>>().mockRejectedValueOnce(new Error('refused'));
+      events.registerSubscriber({ [event]: refuse });
+      const em = bench.orm.em.fork({ cloneEventManager: event === 'onFlush' });
+      em.create(bench.Document, { name: 'a', photo: attach('a') });
+      await expect(em.flush()).rejects.toThrow('refused');
+      await bench.expectEven(0);
+    }
+    await bench.create('a');
+    await bench.expectEven(1);
+  });
+
+  test('subscribers may change what is flushed', async () => {
+    bench = await open();
+    bench.orm.em.getEventManager().registerSubscriber({
+      async onFlush({ em, uow }) {
+        for (const { entity } of uow.getChangeSets()) {
+          const document = entity as Entity;
+          if (document.name !== 'a') continue;
+          document.photo = attach('changed');
+          uow.recomputeSingleChangeSet(document);
+          const more = em.create(bench.Document, { name: 'b', photo: attach('more') });
+          uow.computeChangeSet(more);
+        }
+      },
+    });
+    await bench.create('a');
+    expect(await bench.textOf('a')).toBe('changed');
+    expect(await bench.textOf('b')).toBe('more');
+    await bench.expectEven(2);
   });
 
   test.each([{ implicitTransactions: false }, { disableTransactions: true }])(
@@ -469,6 +710,17 @@ function testEntities(open: (options?: object) => Promise<Bench>): void {
       await bench.expectEven(2);
     },
   );
+
+  test('a file that a row refers to is not deleted, whatever the journal says', async () => {
+    bench = await open();
+    await bench.create('a', 'b');
+    await bench.condemn('document', 'photo_json');
+    await bench.execute("UPDATE document SET photo_json = NULL WHERE name = 'b'");
+    const recovery = await bench.attachments.recover();
+    expect(recovery.intents).toBe(2);
+    expect(recovery.deleted).toHaveLength(1);
+    await bench.expectEven(1);
+  });
 
   test('the schema can be updated', async () => {
     bench = await open();
@@ -549,14 +801,47 @@ await describeWith('MikroORM', [startPostgresServer], (server) => {
       await bench.expectEven(1);
     });
 
+    test('each tenant may have a schema', async () => {
+      bench = await open();
+      const Shelf = defineEntity({
+        name: 'Shelf',
+        schema: '*',
+        properties: { id: p.integer().primary(), name: p.string() },
+      });
+      const Book = defineEntity({
+        name: 'Book',
+        schema: '*',
+        properties: {
+          id: p.integer().primary(),
+          scan: attachment().nullable(),
+          shelf: () => p.manyToOne(Shelf).nullable().deleteRule('cascade'),
+        },
+      });
+      bench.orm.discoverEntity([Shelf, Book] as never);
+      await bench.orm.schema.create({ schema: 'tenant' });
+      const em = bench.orm.em.fork({ schema: 'tenant' });
+      const shelf = em.create(Shelf, { name: 'a' });
+      const [first, second] = ['1', '2', '3'].map((text) => em.create(Book, { scan: attach(text), shelf }));
+      await em.flush();
+      if (first) first.scan = attach('new') as never;
+      if (second) em.remove(second);
+      await em.flush();
+      expect(await bench.files()).toHaveLength(2);
+      await bench.condemn('tenant.book', 'scan');
+      expect(await bench.attachments.recover()).toMatchObject({ intents: 2, deleted: [] });
+      await em.nativeDelete(Shelf, { name: 'a' });
+      await bench.expectEven(0);
+    });
+
     test('rows that a rule keeps keep their files', async () => {
       bench = await open();
       await bench.create('a', 'b');
-      const run = (sql: string) => (bench.orm.em.getConnection() as unknown as Connection).execute(sql);
-      await run(`CREATE RULE keep AS ON DELETE TO document WHERE OLD.name = 'a' DO INSTEAD NOTHING`);
+      await bench.execute(
+        `CREATE RULE keep AS ON DELETE TO document WHERE OLD.name = 'a' DO INSTEAD NOTHING`,
+      );
       await bench.em.nativeDelete(bench.Document, {});
       await bench.expectEven(1);
-      await run('DROP RULE keep ON document');
+      await bench.execute('DROP RULE keep ON document');
     });
 
     test('transactions may hold all connections', async () => {
@@ -586,8 +871,26 @@ await describeWith('MikroORM', [startPostgresServer], (server) => {
   });
 });
 
+/** Fails when that many statements have been sent in a transaction. */
+function failAfter(orm: MikroORM, count: number): Promise<never> {
+  const connection = orm.driver.getConnection('write') as unknown as Connection;
+  const { execute } = connection;
+  let left = count;
+  const failure = new Promise<never>((_resolve, reject) => {
+    connection.execute = (...parameters) => {
+      const [, , , transaction] = parameters;
+      if (transaction && --left === 0) {
+        connection.execute = execute;
+        reject(new Error('undone'));
+      }
+      return execute.apply(connection, parameters);
+    };
+  });
+  return failure;
+}
+
 interface Connection {
-  execute(sql: string): Promise<unknown>;
+  execute(...parameters: unknown[]): Promise<unknown>;
 }
 
 interface QueryBuilder {

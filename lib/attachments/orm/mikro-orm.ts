@@ -2,7 +2,8 @@ import type { MikroORM } from '@mikro-orm/core';
 import { type AttachmentOptions, Attachments } from '../attachments.js';
 import type { IntentJournal } from '../journal/journal.js';
 import type { SqlExecutor } from '../journal/sql-journal.js';
-import { FlushSubscriber } from './mikro-orm/flush.js';
+import { CacheSubscriber } from './mikro-orm/cache.js';
+import { Flushes } from './mikro-orm/flush.js';
 import { driverOf, refuseHiddenAttachments } from './mikro-orm/internals.js';
 import { dialectOf, type MikroOrmJournalOptions, mikroOrmJournal } from './mikro-orm/journal.js';
 import { RowReader } from './mikro-orm/rows.js';
@@ -42,7 +43,8 @@ export function useAttachments(
   const transactions = new Transactions(attachments, driver.getConnection('write'), isSqlite);
   transactions.observe();
   new AttachmentStatements(driver, transactions, reader).observe();
-  orm.em.getEventManager().registerSubscriber(new FlushSubscriber(orm, transactions));
+  new Flushes(orm, transactions).observe();
+  orm.em.getEventManager().registerSubscriber(new CacheSubscriber(orm));
   closeBefore(orm, () => attachments.close());
   return attachments;
 }

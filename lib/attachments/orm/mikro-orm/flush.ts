@@ -1,7 +1,8 @@
 import {
   type ChangeSet,
   ChangeSetType,
-  type EventSubscriber,
+  type EventManager,
+  EventType,
   type FlushEventArgs,
   type MikroORM,
 } from '@mikro-orm/core';
@@ -76,7 +77,7 @@ export function lateUpload(row: Values, property: AttachmentProperty): Upload | 
 }
 
 /** Stores the attachments of a flush before its transaction begins: uploads take their time. */
-export class FlushSubscriber implements EventSubscriber {
+export class Flushes {
   readonly #orm: MikroORM;
   readonly #transactions: Transactions;
 
@@ -85,7 +86,18 @@ export class FlushSubscriber implements EventSubscriber {
     this.#transactions = transactions;
   }
 
-  async onFlush({ em, uow }: FlushEventArgs): Promise<void> {
+  /** Comes after all subscribers, who may change what is flushed, or refuse it. */
+  observe(events: EventManager = this.#orm.em.getEventManager()): EventManager {
+    const { dispatchEvent, clone } = events;
+    events.dispatchEvent = (event: EventType, args: never, meta?: never) => {
+      const dispatched: Promise<unknown> = dispatchEvent.call(events, event as never, args, meta);
+      return event === EventType.onFlush ? dispatched.then(() => this.#store(args)) : dispatched;
+    };
+    events.clone = () => this.observe(clone.call(events));
+    return events;
+  }
+
+  async #store({ em, uow }: FlushEventArgs): Promise<void> {
     const uploads = uow.getChangeSets().flatMap((change) => uploadsOf(change as AnyChangeSet));
     if (uploads.length === 0) return;
     const ctx = em.getTransactionContext<Context>();

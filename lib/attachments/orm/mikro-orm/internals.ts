@@ -10,8 +10,16 @@ export type Row = Readonly<Record<string, unknown>>;
 
 export type Meta = EntityMetadata;
 
-/** What a transaction of MikroORM is for its driver; a savepoint is one of its own. */
-export type Context = object & { readonly savepointName?: string };
+/** What a transaction of MikroORM is for its driver: one of Kysely. A savepoint is one of its own. */
+export interface Context {
+  readonly savepointName?: string;
+  commit: End;
+  rollback: End;
+  rollbackToSavepoint: End;
+}
+
+/** Makes the statement that ends a transaction. */
+export type End = (savepointName?: string) => { execute(): Promise<unknown> };
 
 /** Options of a statement, as they are handed on. */
 export interface StatementOptions {

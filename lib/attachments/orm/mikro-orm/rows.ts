@@ -1,4 +1,4 @@
-import { type EntityProperty, LockMode, type MikroORM, ReferenceKind } from '@mikro-orm/core';
+import { type EntityProperty, LockMode, type MikroORM, ReferenceKind, Utils } from '@mikro-orm/core';
 import type { Attachment } from '../../attachment.js';
 import {
   type AttachmentProperty,
@@ -24,6 +24,15 @@ interface Cascade {
   /** Names of the columns that it refers to. */
   readonly referred: readonly string[];
 }
+
+const SCHEMAS_OF_SQLITE = 'SELECT schema FROM pragma_table_list WHERE name = ? COLLATE NOCASE';
+
+/** A table that is found without its schema must be readable; others may be those of other applications. */
+const SCHEMAS_OF_POSTGRES = `SELECT nspname AS schema FROM pg_attribute
+  JOIN pg_class ON pg_class.oid = attrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
+  WHERE relname = ? AND attname = ? AND relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT pg_is_other_temp_schema(relnamespace)
+  AND (pg_table_is_visible(attrelid)
+    OR has_schema_privilege(relnamespace, 'USAGE') AND has_column_privilege(attrelid, attnum, 'SELECT'))`;
 
 type Read = (value: unknown) => Attachment | null;
 
@@ -54,7 +63,10 @@ export class RowReader {
       .select([...this.#propertiesOf(meta)])
       .where(where);
     const locked = this.#isSqlite ? query : query.setLockMode(LockMode.PESSIMISTIC_WRITE);
-    return { meta, rows: await locked.execute('all', false) };
+    const rows = await locked.execute('all', false);
+    const seen = new Set<string>();
+    // A condition on a relation finds a row once for each that it is related to.
+    return { meta, rows: rows.filter((row) => isFirst(seen, meta, row)) };
   }
 
   /**
@@ -68,14 +80,14 @@ export class RowReader {
       const value = keyIn(row, fieldNames);
       return convertCustomTypes && customType ? customType.convertToJSValue(value, platform) : value;
     };
-    const toCondition = (row: Row) =>
-      Object.fromEntries(meta.primaryKeys.map((key) => [key, keyOf(row, key)]));
+    const { primaryKeys } = meta;
     const [only, ...more] = rows;
     // MikroORM reads the key of collections out of it.
-    if (only && more.length === 0) return toCondition(only);
-    const [first = '', ...others] = meta.primaryKeys;
-    if (others.length === 0) return { [first]: { $in: rows.map((row) => keyOf(row, first)) } };
-    return { $or: rows.map(toCondition) };
+    if (only && more.length === 0)
+      return Object.fromEntries(primaryKeys.map((key) => [key, keyOf(only, key)]));
+    const tuples = rows.map((row) => primaryKeys.map((key) => keyOf(row, key)));
+    const keys = primaryKeys.length > 1 ? tuples : tuples.flat();
+    return { [Utils.getPrimaryKeyHash(primaryKeys)]: keys };
   }
 
   /** Whether files may go when rows of the entity are deleted. */
@@ -85,31 +97,45 @@ export class RowReader {
     return this.#cascades(meta).some((one) => !seen.has(one.meta) && this.losesFiles(one.meta, seen));
   }
 
-  /** What the database will delete with these rows, level by level. */
-  async findBelow(parents: Rows, ctx: Context, seen = new Set<string>()): Promise<Rows[]> {
-    const found: Rows[] = [];
+  /**
+   * What the database will delete with these rows, level by level.
+   * @param options of the statement: its schema
+   */
+  async findBelow(
+    parents: Rows,
+    ctx: Context,
+    { schema }: StatementOptions,
+    seen = new Set<string>(),
+  ): Promise<Rows[]> {
+    const found: Rows[][] = [];
     for (const cascade of this.#cascades(parents.meta)) {
       if (parents.rows.length === 0 || !this.losesFiles(cascade.meta)) continue;
       const keys = parents.rows.map((row) => keyIn(row, cascade.referred));
       const where = { [cascade.property]: { $in: keys } };
-      const { meta, rows } = await this.find(cascade.meta, where, ctx);
+      const { meta, rows } = await this.find(cascade.meta, where, ctx, { schema });
       const children = { meta, rows: rows.filter((row) => isFirst(seen, meta, row)) };
-      if (children.rows.length > 0) found.push(children, ...(await this.findBelow(children, ctx, seen)));
+      if (children.rows.length > 0)
+        found.push([children], await this.findBelow(children, ctx, { schema }, seen));
     }
-    return found;
+    return found.flat();
   }
 
   /**
    * Attachments of those rows that are no more: tables need not have the foreign keys that entities declare, and a policy
    * or a trigger may keep rows.
+   * @param options of the statement: its schema
    */
-  async attachmentsGone(before: readonly Rows[], ctx: Context): Promise<Attachment[]> {
+  async attachmentsGone(
+    before: readonly Rows[],
+    ctx: Context,
+    { schema }: StatementOptions,
+  ): Promise<Attachment[]> {
     const gone: Attachment[][] = [];
     for (const { meta, rows } of before) {
       const properties = attachmentProperties(meta);
       const withFiles = rows.filter((row) => this.attachmentsOf([row], properties).length > 0);
       if (withFiles.length === 0) continue;
-      const after = await this.find(meta, this.keysOf({ meta, rows: withFiles }), ctx);
+      const after = await this.find(meta, this.keysOf({ meta, rows: withFiles }), ctx, { schema });
       const left = new Set(after.rows.map((row) => nameOf(meta, row)));
       const isGone = (row: Row) => !left.has(nameOf(meta, row));
       gone.push(this.attachmentsOf(withFiles.filter(isGone), properties));
@@ -132,19 +158,36 @@ export class RowReader {
 
   /** Searches all tables that have attachments for a path, as it stands in their JSON. */
   async isReferenced(path: string): Promise<boolean> {
-    const platform = this.#orm.driver.getPlatform();
-    const find = this.#isSqlite ? 'instr' : 'strpos';
-    for (const meta of this.#entities()) {
-      for (const { column } of attachmentProperties(meta)) {
-        const [table, name] = [meta.tableName, column].map((one) => platform.quoteIdentifier(one));
-        const from =
-          meta.schema && meta.schema !== '*' ? `${platform.quoteIdentifier(meta.schema)}.${table}` : table;
-        const sql = `SELECT 1 AS found FROM ${from} WHERE ${find}(CAST(${name} AS text), ?) > 0 LIMIT 1`;
-        const rows = await this.#driver.getConnection('write').execute(sql, [JSON.stringify(path)], 'all');
-        if (rows.length > 0) return true;
-      }
-    }
+    const text = JSON.stringify(path);
+    for (const meta of this.#entities())
+      for (const { column } of attachmentProperties(meta))
+        for (const schema of await this.#schemasOf(meta, column))
+          if (await this.#isIn([schema, meta.tableName, column], text)) return true;
     return false;
+  }
+
+  async #isIn(
+    names: readonly [schema: string, table: string, column: string],
+    text: string,
+  ): Promise<boolean> {
+    const platform = this.#orm.driver.getPlatform();
+    const [schema, table, column] = names.map((name) => platform.quoteIdentifier(name));
+    const find = this.#isSqlite ? 'instr' : 'strpos';
+    const sql = `SELECT 1 AS found FROM ${schema}.${table} WHERE ${find}(CAST(${column} AS text), ?) > 0 LIMIT 1`;
+    return (await this.#select(sql, [text])).length > 0;
+  }
+
+  /** Those in which an entity has a table: entity managers may each have their own, as those of tenants do. */
+  async #schemasOf({ schema, tableName }: Meta, column: string): Promise<string[]> {
+    if (schema && schema !== '*') return [schema];
+    const rows = await (this.#isSqlite
+      ? this.#select(SCHEMAS_OF_SQLITE, [tableName])
+      : this.#select(SCHEMAS_OF_POSTGRES, [tableName, column]));
+    return rows.map((row) => String(row.schema));
+  }
+
+  #select(sql: string, parameters: readonly string[]): Promise<Row[]> {
+    return this.#driver.getConnection('write').execute(sql, parameters, 'all');
   }
 
   /** Names of properties: keys, also those that others refer to, and attachments. */

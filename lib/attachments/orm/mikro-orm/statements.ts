@@ -116,21 +116,32 @@ export class AttachmentStatements {
       }
       // A flush has named its rows by their keys.
       if (convertCustomTypes && many?.rows.length === 0) return NOTHING;
+      const replacements = this.#replacements(found, ahead, properties, data);
+      for (const replacement of replacements) refuseForeign(replacement);
       const result = await run(
         convertCustomTypes ? found.map((rows) => this.#reader.keysOf(rows, inTransaction)) : where,
         ahead.map((one) => one.data),
         inTransaction,
       );
-      for (const [index, { rows }] of found.entries()) {
-        const assignment = ahead[index];
-        if (assignment && rows.length > 0) {
-          const old = this.#reader.attachmentsOf(rows, writtenProperties(properties, data[index]));
-          refuseForeign(assignment, old);
-          await work.files.remove(unused(old, assignment));
-          await done(work, [assignment]);
-        }
+      for (const { assignment, old } of replacements) {
+        await work.files.remove(unused(old, assignment));
+        await done(work, [assignment]);
       }
       return result;
+    });
+  }
+
+  /** What is assigned to rows that are there. */
+  #replacements(
+    found: readonly Rows[],
+    assignments: readonly Assignment[],
+    properties: readonly AttachmentProperty[],
+    data: readonly Values[],
+  ): Replacement[] {
+    return assignments.flatMap((assignment, index) => {
+      const { rows = [] } = found[index] ?? {};
+      const old = this.#reader.attachmentsOf(rows, writtenProperties(properties, data[index]));
+      return rows.length > 0 ? [{ assignment, old }] : [];
     });
   }
 
@@ -166,10 +177,10 @@ export class AttachmentStatements {
       const ctx = await work.context();
       const rows = await this.#reader.find(meta, where, ctx, options);
       if (rows.rows.length === 0) return NOTHING;
-      const before = [rows, ...(await this.#reader.findBelow(rows, ctx))];
+      const before = [rows, ...(await this.#reader.findBelow(rows, ctx, options))];
       // Rows that others add meanwhile are none of the statement's: what they have was not seen.
       const result = await run(this.#reader.keysOf(rows), { ...options, ctx });
-      await work.files.remove(await this.#reader.attachmentsGone(before, ctx));
+      await work.files.remove(await this.#reader.attachmentsGone(before, ctx, options));
       return result;
     });
   }
@@ -197,7 +208,7 @@ export class AttachmentStatements {
       const held = isRead
         ? this.#reader.attachmentsIn(value, type.isList)
         : await this.#hold(work, given, property, assignment);
-      assignment.attachments.push(...held);
+      for (const one of held) assignment.attachments.push(one);
       const stored = type.isList ? held : held[0];
       data[name] = convertCustomTypes ? stored : type.toText(stored);
     }
@@ -213,16 +224,22 @@ export class AttachmentStatements {
   ): Promise<readonly Attachment[]> {
     if (value instanceof Upload) {
       const held = await value.start(work.files);
-      stored.push(...value.stored);
+      for (const one of value.stored) stored.push(one);
       uploads.push(value);
       return held;
     }
     const values = type.isList && Array.isArray(value) ? value : [value];
     const held = await settleAll(values.map((one) => work.files.store(type.toField(), one)));
     const attachments = held.filter((attachment) => attachment !== null);
-    stored.push(...attachments);
+    for (const attachment of attachments) stored.push(attachment);
     return attachments;
   }
+}
+
+/** What rows are given in the place of what they have. */
+interface Replacement {
+  readonly assignment: Assignment;
+  readonly old: readonly Attachment[];
 }
 
 interface ManyRows {
@@ -252,7 +269,7 @@ function unused(old: readonly Attachment[], { attachments }: Assignment): Attach
   return old.filter(({ path }) => !paths.has(path));
 }
 
-function refuseForeign({ attachments, stored }: Assignment, old: readonly Attachment[]): void {
+function refuseForeign({ assignment: { attachments, stored }, old }: Replacement): void {
   const paths = new Set([...old, ...stored].map(({ path }) => path));
   if (attachments.every(({ path }) => paths.has(path))) return;
   throw new DepotError(

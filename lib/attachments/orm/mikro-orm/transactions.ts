@@ -1,3 +1,4 @@
+import { DepotError } from '../../../errors.js';
 import { deferred } from '../../../internal/deferred.js';
 import type { Attachment, AttachmentInput } from '../../attachment.js';
 import type { Attachments } from '../../attachments.js';
@@ -14,6 +15,7 @@ export class TransactionFiles {
   readonly #asked = deferred<void>();
   /** Stored for statements that were not done yet. */
   readonly #unused = new Set<Attachment>();
+  readonly #statements = new Set<Promise<unknown>>();
 
   constructor(attachments: Attachments<SqlExecutor>, connection: SqlConnection) {
     const place = async () => ({ connection, ctx: await this.context() });
@@ -38,6 +40,22 @@ export class TransactionFiles {
     const attachment = await this.#unit.store(field, value as AttachmentInput | null);
     if (attachment) this.#unused.add(attachment);
     return attachment;
+  }
+
+  /** Runs a statement of the transaction, in as many steps as it takes. */
+  async run<Result>(act: () => Promise<Result>): Promise<Result> {
+    const statement = act();
+    this.#statements.add(statement);
+    try {
+      return await statement;
+    } finally {
+      this.#statements.delete(statement);
+    }
+  }
+
+  /** Resolves when no statement is under way. */
+  async idle(): Promise<void> {
+    while (this.#statements.size > 0) await Promise.allSettled(this.#statements);
   }
 
   /** A statement that needs these was done. */
@@ -83,6 +101,8 @@ export class Transactions {
   /** The outer transactions of savepoints. */
   readonly #parents = new WeakMap<Context, Context>();
   readonly #files = new WeakMap<Context, TransactionFiles>();
+  /** Transactions whose end is sent. */
+  readonly #ended = new WeakSet<Context>();
   /** Files of flushes whose transactions are about to begin, by entity manager. */
   readonly #flushes = new WeakMap<object, TransactionFiles>();
 
@@ -100,16 +120,24 @@ export class Transactions {
     connection.commit = (ctx, ...others) => this.#commit(ctx, () => commit.call(connection, ctx, ...others));
     connection.rollback = (ctx, ...others) =>
       this.#rollBack(ctx, () => rollback.call(connection, ctx, ...others));
-    connection.execute = (query, parameters, method, ctx, ...others) =>
-      execute.call(connection, query, parameters, method, ctx, ...others).catch((error: unknown) => {
+    connection.execute = async (query, parameters, method, ctx, ...others) => {
+      if (ctx) this.#refuseEnded(ctx);
+      try {
+        return await execute.call(connection, query, parameters, method, ctx, ...others);
+      } catch (error) {
         // PostgreSQL then answers the COMMIT with a rollback, and no error.
         if (ctx) this.#known(ctx)?.undoneInPart();
         throw error;
-      });
+      }
+    };
   }
 
-  /** The files of a transaction of the application. */
+  /**
+   * The files of a transaction of the application.
+   * @throws DepotError `CONFLICT` when it has ended
+   */
   filesOf(ctx: Context): TransactionFiles {
+    this.#refuseEnded(ctx);
     const outermost = this.#outermost(ctx);
     const known = this.#files.get(outermost);
     if (known) return known;
@@ -130,7 +158,10 @@ export class Transactions {
 
   /** Runs a statement in the transaction that it belongs to, or in one of its own, begun as late as possible. */
   async run<Result>(ctx: Context | undefined, act: (work: Work) => Promise<Result>): Promise<Result> {
-    if (ctx) return act({ files: this.filesOf(ctx), context: async () => ctx });
+    if (ctx) {
+      const files = this.filesOf(ctx);
+      return files.run(() => act({ files, context: async () => ctx }));
+    }
     const files = this.#newFiles();
     let opening: Promise<Context> | undefined;
     const context = () => {
@@ -164,6 +195,7 @@ export class Transactions {
     if (em && flush) this.#flushes.delete(em);
     try {
       const ctx = await begin();
+      this.#holdEnds(ctx);
       if (parent) this.#parents.set(ctx, parent);
       if (flush) this.#files.set(ctx, flush);
       flush?.open(ctx);
@@ -174,34 +206,59 @@ export class Transactions {
     }
   }
 
-  async #commit(ctx: Context, commit: () => Promise<void>): Promise<void> {
+  /** A statement of several steps would be overtaken by an end that is sent at once, and go on outside of the transaction. */
+  #holdEnds(ctx: Context): void {
+    for (const name of ['commit', 'rollback', 'rollbackToSavepoint'] as const) {
+      const end = ctx[name];
+      const execute = async (savepointName?: string) => {
+        await this.#beforeEnd(ctx, name);
+        return end.call(ctx, savepointName).execute();
+      };
+      ctx[name] = (savepointName) => ({ execute: () => execute(savepointName) });
+    }
+  }
+
+  async #beforeEnd(ctx: Context, name: 'commit' | 'rollback' | 'rollbackToSavepoint'): Promise<void> {
     const files = this.#known(ctx);
-    if (!files || this.#parents.has(ctx)) return commit();
-    await files.beforeCommit();
+    await files?.idle();
+    if (name === 'commit') await files?.beforeCommit();
+    if (name !== 'rollbackToSavepoint') this.#ended.add(ctx);
+  }
+
+  async #commit(ctx: Context, commit: () => Promise<void>): Promise<void> {
+    if (this.#parents.has(ctx)) return commit();
     let outcome: Outcome = 'unknown';
     try {
       await commit();
       outcome = 'committed';
     } finally {
-      await files.settle(outcome);
+      await this.#known(ctx)?.settle(outcome);
     }
   }
 
   async #rollBack(ctx: Context, rollBack: () => Promise<void>): Promise<void> {
-    const files = this.#known(ctx);
+    const settle = async () => this.#known(ctx)?.settle('rolledBack');
     if (this.#parents.has(ctx)) {
-      files?.undoneInPart();
+      this.#known(ctx)?.undoneInPart();
       return rollBack();
     }
+    // What is being stored is broken off, so that its statement does not hold up the rollback.
+    const settling = settle();
     try {
       await rollBack();
     } finally {
-      await files?.settle('rolledBack');
+      await settling;
+      await settle();
     }
   }
 
   #newFiles(): TransactionFiles {
     return new TransactionFiles(this.#attachments, this.#connection);
+  }
+
+  #refuseEnded(ctx: Context): void {
+    if (this.#ended.has(this.#outermost(ctx)))
+      throw new DepotError('CONFLICT', 'The transaction of this statement has ended');
   }
 
   #known(ctx: Context): TransactionFiles | undefined {

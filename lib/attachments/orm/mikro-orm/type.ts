@@ -74,8 +74,9 @@ export class AttachmentType extends JsonType {
     return 'string';
   }
 
+  /** A copy: MikroORM writes into what it keeps in its result cache. */
   override toJSON(value: unknown): unknown {
-    return value instanceof Attachment ? value.toJSON() : null;
+    return value instanceof Attachment ? structuredClone(value.toJSON()) : null;
   }
 }
 
