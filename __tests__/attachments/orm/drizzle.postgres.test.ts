@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { eq, sql } from 'drizzle-orm';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { bigint, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
@@ -168,6 +168,128 @@ await describeWith('Drizzle on PostgreSQL, with keys of several columns', [start
     expect(errors.filter((error) => !isDepotError(error, 'ATTACHMENT_CONFLICT'))).toEqual([]);
     expect(errors.length).toBeLessThan(texts.length);
     expect(texts).toContain((await covers())[3]);
+  });
+
+  describe('when a transaction ends while a statement of it runs', () => {
+    const failure = new Error('no mail');
+
+    /** A database that takes note of its statements, and fails with one of them. */
+    function openFailing(failingAt: number) {
+      const statements: string[] = [];
+      let fail = () => {};
+      const failing = new Promise<never>((_resolve, reject) => {
+        fail = () => reject(failure);
+      });
+      failing.catch(() => {});
+      const logQuery = (query: string, parameters: readonly unknown[]) => {
+        // What is announced, and forgotten, is so on another connection.
+        const isOutside = query.includes('depot_intents') && !parameters.includes('kept');
+        if (!isOutside) statements.push(query);
+        if (statements.length === failingAt) fail();
+      };
+      const depot = new DepotManager();
+      depot.configure('default', storage);
+      const own = withAttachments(drizzle(pool, { logger: { logQuery } }), { depot, tables: { books } });
+      return { own, statements, failing };
+    }
+
+    type Transaction = Parameters<Parameters<typeof db.transaction>[0]>[0];
+
+    const acts: [string, (tx: Transaction) => PromiseLike<unknown>][] = [
+      ['an insert', (tx) => tx.insert(books).values({ shelfId, place: 4n, cover: attach('4') })],
+      ['an update', (tx) => tx.update(books).set({ cover: attach('new') })],
+      ['a delete', (tx) => tx.delete(shelves)],
+      [
+        'an upsert',
+        (tx) =>
+          tx
+            .insert(books)
+            .values({ shelfId, place: 9n, title: '1', cover: attach('new') })
+            .onConflictDoUpdate({ target: books.title, set: { cover: sql`excluded.cover` } }),
+      ],
+    ];
+
+    test.each(acts)('nothing of %s comes after the rollback', async (_what, act) => {
+      let failures = 0;
+      for (let failingAt = 1; failures === failingAt - 1; failingAt++) {
+        const { own, statements, failing } = openFailing(failingAt);
+        const ending = own.transaction((tx) => Promise.race([failing, act(tx).then(() => tx.rollback())]));
+        const error = await ending.catch((reason: unknown) => reason);
+        if (error === failure) failures += 1;
+        await own.$attachments.close();
+        expect(statements.at(-1)).toBe('rollback');
+        expect(await covers()).toEqual(['1', '2', '3']);
+      }
+      expect(failures).toBeGreaterThan(2);
+    });
+
+    test.each(acts)('nothing of %s comes after the savepoint', async (_what, act) => {
+      let failures = 0;
+      for (let failingAt = 1; failures === failingAt - 1; failingAt++) {
+        const { own, failing } = openFailing(failingAt);
+        await own.transaction(async (tx) => {
+          const nested = tx.transaction((inner) =>
+            Promise.race([failing, act(inner).then(() => inner.rollback())]),
+          );
+          const error = await nested.catch((reason: unknown) => reason);
+          if (error === failure) failures += 1;
+        });
+        await own.$attachments.close();
+        expect(await covers()).toEqual(['1', '2', '3']);
+      }
+      expect(failures).toBeGreaterThan(2);
+    });
+
+    test('what nobody has waited for is done before the commit', async () => {
+      let late: Promise<unknown> | undefined;
+      await db.transaction(async (tx) => {
+        const updating = tx
+          .update(books)
+          .set({ cover: attach('new') })
+          .where(eq(books.title, '1'))
+          .execute();
+        void tx.transaction((inner) => inner.delete(books).where(eq(books.title, '2')));
+        late = updating.then(() => tx.delete(books).where(eq(books.title, '3')));
+      });
+      await late;
+      expect(await covers()).toEqual(['new']);
+      const { own, statements } = openFailing(0);
+      let kept: Transaction | undefined;
+      await own.transaction(async (tx) => {
+        kept = tx;
+      });
+      await expect(kept?.delete(books)).rejects.toMatchObject({ code: 'CONFLICT' });
+      expect(statements.at(-1)).toBe('commit');
+    });
+  });
+
+  test('commits no row whose old file nobody has seen', async () => {
+    const add = (tx: Pick<typeof db, 'insert'>, text: string) =>
+      tx
+        .insert(books)
+        .values({ shelfId, place: 9n, title: 'new', cover: attach(text) })
+        .onConflictDoUpdate({ target: books.title, set: { cover: sql`excluded.cover` } });
+    let added = () => {};
+    const adding = new Promise<void>((resolve) => {
+      added = resolve;
+    });
+    let committed = () => {};
+    const first = db.transaction(async (tx) => {
+      await add(tx, 'first');
+      added();
+      await new Promise<void>((resolve) => {
+        committed = resolve;
+      });
+    });
+    await adding;
+    const conflict = { code: 'ATTACHMENT_CONFLICT' };
+    const second = db.transaction(async (tx) => {
+      setTimeout(committed, 200);
+      await expect(add(tx, 'second')).rejects.toMatchObject(conflict);
+    });
+    await expect(second).rejects.toMatchObject(conflict);
+    await first;
+    expect((await covers())[3]).toBe('first');
   });
 
   test('deletes nothing where a transaction came to nothing without a word', async () => {

@@ -253,6 +253,32 @@ describe('Drizzle on SQLite', () => {
     expect(await bench.files()).toHaveLength(2);
   });
 
+  test('commits no statement that was refused when it had written already', async () => {
+    const { db } = bench;
+    await db.insert(documents).values({ id: 1, name: 'a', content: attach('1') });
+    const move = (tx: Pick<typeof db, 'insert'>) =>
+      tx
+        .insert(documents)
+        .values({ id: 1, name: 'b', content: attach('2') })
+        .onConflictDoUpdate({ target: documents.id, set: { id: 2, content: sql`excluded.content` } });
+    const refusal = { code: 'ATTACHMENT_UNSUPPORTED' };
+    const transaction = db.transaction(async (tx) => {
+      await tx.insert(folders).values({ id: 1, name: 'x' });
+      await expect(move(tx)).rejects.toMatchObject(refusal);
+    });
+    await expect(transaction).rejects.toMatchObject(refusal);
+    expect(await db.$count(folders)).toBe(0);
+    await db.transaction(async (tx) => {
+      await tx.insert(folders).values({ id: 1, name: 'x' });
+      const nested = tx.transaction(async (inner) => {
+        await expect(move(inner)).rejects.toMatchObject(refusal);
+      });
+      await expect(nested).rejects.toMatchObject(refusal);
+    });
+    expect(await db.$count(folders)).toBe(1);
+    expect(await content('a')).toBe('1');
+  });
+
   test('keeps the files of rows that the database does not delete with others', async () => {
     const { db } = bench;
     await db.insert(folders).values({ id: 1, name: 'x' });

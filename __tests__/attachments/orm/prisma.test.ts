@@ -235,6 +235,24 @@ await describeWith('Prisma', [prismaProgram], (_program) => {
       expect(await bench.files()).toHaveLength(2);
     });
 
+    test('do not commit an operation that has failed in the middle', async () => {
+      await prisma.document.createMany({ data: [{ name: 'a' }, { name: 'b' }] });
+      const taken = { code: 'P2002' };
+      const updating = prisma.$transaction(async (tx) => {
+        const updates = tx.document.updateMany({ data: { name: 'c', content: attach('1') } });
+        await expect(updates).rejects.toMatchObject(taken);
+      });
+      await expect(updating).rejects.toMatchObject(taken);
+      expect(await prisma.document.count()).toBe(2);
+      const creating = prisma.$transaction(async (tx) => {
+        const documents = { create: [{ name: 'd', content: attach('1') }, { name: 'a' }] };
+        const create = tx.folder.create({ data: { name: 'x', documents } });
+        await expect(create).rejects.toMatchObject(taken);
+      });
+      await creating.catch(() => {});
+      expect(await prisma.folder.count()).toBe(0);
+    });
+
     test('of a list are all or nothing', async () => {
       await prisma.document.create({ data: { name: 'a', content: attach('1') } });
       const results = await prisma.$transaction([

@@ -49,7 +49,8 @@ export function runUpdate(work: Work, execution: Execution): Promise<unknown> {
     const assignments = await settleAll(given.map((assignment) => assign(files, rows, assignment)));
     const set = { ...valuesOf(statement), ...setOf(shape, rows, assignments) };
     const changes = { ...onlyThese(shape, rows), set: [set] };
-    const result = await execute(statement.build(session, changes), method, placeholders);
+    const query = statement.build(session, changes);
+    const result = await work.attempt(() => execute(query, method, placeholders));
     await work.unit.remove(...unused(files, rows, assignments));
     return result;
   });

@@ -1,5 +1,6 @@
 import { DepotError } from '../../../errors.js';
-import { type OpenTransaction, once, type Transactions, type Work } from '../../sql/transactions.js';
+import type { OpenTransaction } from '../../sql/open-transaction.js';
+import type { Transactions, Work } from '../../sql/transactions.js';
 import { type Arguments, type Client, modelOf } from './client.js';
 import { holdsUnsaved, touchesFiles } from './data.js';
 import type { DataModel, ModelShape } from './data-model.js';
@@ -118,16 +119,13 @@ class ObservedClient {
   }
 
   #inTransaction(
-    { client, open }: Scope,
+    { open }: Scope,
     { name, shape }: Operation,
     run: (work: OperationWork) => Promise<unknown>,
   ): Promise<unknown> {
     const { dialect } = this.#setting;
-    if (open) {
-      const session = async () => client;
-      return open.doubtful(() => run({ session, unit: open.unit, attempt: once, dialect }));
-    }
     const runIn = (work: Work<Client>) => run({ ...work, dialect });
+    if (open) return open.statement(runIn);
     if (!ADDING.has(name)) return this.#transactions.runAlone(runIn);
     return this.#transactions.runInsert(runIn, (error) => outcomeOf(shape, error));
   }
@@ -136,10 +134,10 @@ class ObservedClient {
     if (Array.isArray(input)) return this.#batch(input, options);
     const body = input as (client: Client) => Promise<unknown>;
     const { client, open } = this.#scope;
-    const inside = (inner: Client, outer: OpenTransaction<Client>) =>
-      body(new ObservedClient(this.#setting, { client: inner, open: outer }, {}).proxy);
-    if (open) return open.nested(() => client.$transaction((inner) => inside(inner, open), options));
-    return this.#transactions.run((begun) => inside(begun.session, begun), options ?? {});
+    const inside = (inner: OpenTransaction<Client>) =>
+      body(new ObservedClient(this.#setting, { client: inner.session, open: inner }, {}).proxy);
+    if (!open) return this.#transactions.run(inside, options ?? {});
+    return open.nested((begin) => client.$transaction(begin, options) as ReturnType<typeof begin>, inside);
   }
 
   /** Operations of a list are run one after the other, as Prisma does; those with files need to know each other's end. */

@@ -4,7 +4,17 @@ import type { Attachment } from '../../attachment.js';
 import { NewFiles } from '../../sql/new-files.js';
 import type { Work } from '../../sql/transactions.js';
 import { type Arguments, type Client, modelOf, type Row } from './client.js';
-import { type Files, givenFields, holdsUnsaved, inTree, isNew, isNothing, storeNew, toJson } from './data.js';
+import {
+  type Files,
+  givenFields,
+  holdsUnsaved,
+  inTree,
+  isNew,
+  isNothing,
+  nests,
+  storeNew,
+  toJson,
+} from './data.js';
 import type { AttachmentEntry, ModelShape } from './data-model.js';
 import type { Dialect } from './dialect.js';
 import {
@@ -50,13 +60,14 @@ async function readingOf(work: OperationWork): Promise<Reading> {
 }
 
 async function execute(
-  { session, attempt }: OperationWork,
+  { session, attempt, attemptParts }: OperationWork,
   { shape, name }: Pick<Operation, 'shape' | 'name'>,
   parameters: Arguments,
 ): Promise<unknown> {
   if (holdsUnsaved(parameters)) throw unsupported('An attachment stands where none was declared');
   const model = modelOf(await session(), shape.name);
-  return attempt(async () => model[name]?.(parameters));
+  const write = async () => model[name]?.(parameters);
+  return nests(shape, parameters) ? attemptParts(write) : attempt(write);
 }
 
 function runCreate(work: OperationWork, operation: Operation): Promise<unknown> {
