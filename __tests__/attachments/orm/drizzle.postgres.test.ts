@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { eq, sql } from 'drizzle-orm';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
-import { bigint, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import { bigint, integer, pgTable, primaryKey, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 import pg from 'pg';
 import { attach } from '../../../lib/attachments/attachment.js';
 import { pgAttachment, type WithAttachments, withAttachments } from '../../../lib/attachments/orm/drizzle.js';
@@ -134,6 +134,84 @@ await describeWith('Drizzle on PostgreSQL, with keys of several columns', [start
     await pool.query('INSERT INTO letters SELECT gen_random_uuid() FROM generate_series(1, 70000)');
     expect((await own.update(letters).set({ scan: null })).rowCount).toBe(70_000);
     expect((await own.delete(letters)).rowCount).toBe(70_000);
+  });
+
+  describe('with keys that JavaScript has not exactly', () => {
+    const days = pgTable('Days', { at: timestamp('at', { withTimezone: true }).primaryKey().defaultNow() });
+    const shots = pgTable(
+      'Shots',
+      {
+        camera: integer(),
+        takenAt: timestamp({ withTimezone: true }).defaultNow(),
+        scan: pgAttachment('scan'),
+        day: timestamp('day_at', { withTimezone: true }).references(() => days.at, { onDelete: 'cascade' }),
+      },
+      (table) => [primaryKey({ columns: [table.camera, table.takenAt] })],
+    );
+    let own: WithAttachments<NodePgDatabase>;
+
+    beforeAll(async () => {
+      await pool.query(`
+        CREATE TABLE "Days" (at timestamptz PRIMARY KEY DEFAULT now());
+        CREATE TABLE "Shots" (
+          camera integer, taken_at timestamptz DEFAULT now(), scan jsonb,
+          day_at timestamptz REFERENCES "Days" ON DELETE CASCADE, PRIMARY KEY (camera, taken_at)
+        );
+      `);
+      const depot = new DepotManager();
+      depot.configure('default', storage);
+      own = withAttachments(drizzle(pool, { casing: 'snake_case' }), { depot, tables: { shots } });
+    });
+    beforeEach(async () => {
+      await pool.query(
+        `INSERT INTO "Days" VALUES ('2026-01-01 00:00:00.123456'), ('2026-01-01 00:00:00.123457')`,
+      );
+      await own.insert(shots).values([1, 2, 3].map((camera) => ({ camera, scan: attach(`${camera}`) })));
+    });
+    afterEach(async () => {
+      await own.delete(shots);
+      await own.delete(days);
+      await own.$attachments.idle();
+    });
+
+    async function scans(): Promise<(string | undefined)[]> {
+      const rows = await own.select().from(shots).orderBy(shots.camera);
+      return Promise.all(rows.map(async ({ scan }) => (await scan?.buffer())?.toString()));
+    }
+
+    test('changes and deletes rows', async () => {
+      const change = own.update(shots).set({ scan: attach('new') });
+      expect((await change.where(sql`${shots.camera} < 3`)).rowCount).toBe(2);
+      expect(await scans()).toEqual(['new', 'new', '3']);
+      expect((await own.delete(shots).where(eq(shots.camera, 2))).rowCount).toBe(1);
+      expect(await scans()).toEqual(['new', '3']);
+      expect(await filesStored()).toHaveLength(2 + 3);
+    });
+
+    test('finds the rows that go with others', async () => {
+      await pool.query(`UPDATE "Shots" SET day_at = '2026-01-01 00:00:00.123456' WHERE camera < 3`);
+      await own.delete(days);
+      expect(await scans()).toEqual(['3']);
+      expect(await filesStored()).toHaveLength(1 + 3);
+    });
+
+    test('keeps the files of rows that a trigger leaves as they are', async () => {
+      await pool.query(`
+        CREATE FUNCTION leave() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+        CREATE TRIGGER leave BEFORE UPDATE OR DELETE ON "Shots" FOR EACH ROW WHEN (OLD.camera = 1) EXECUTE FUNCTION leave()
+      `);
+      await own.update(shots).set({ scan: attach('new') });
+      expect(await scans()).toEqual(['1', 'new', 'new']);
+      await own.delete(shots);
+      expect(await scans()).toEqual(['1']);
+      await pool.query('DROP TRIGGER leave ON "Shots"');
+    });
+  });
+
+  test('changes and deletes more rows with a key of two columns than there may be parameters', async () => {
+    await pool.query(`INSERT INTO books SELECT $1, n FROM generate_series(10, 40000) AS n`, [shelfId]);
+    expect((await db.update(books).set({ cover: null })).rowCount).toBe(39_994);
+    expect((await db.delete(shelves)).rowCount).toBe(1);
   });
 
   test('deletes no files of rows that a rule keeps', async () => {
