@@ -21,7 +21,12 @@ interface Row {
   readonly documents: readonly Row[];
 }
 
-type One = (parameters: object) => Promise<Row>;
+/** What is asked for a row, which can be asked for its folder. */
+interface Fluent extends Promise<Row> {
+  folder(parameters?: object): Promise<unknown>;
+}
+
+type One = (parameters: object) => Fluent;
 type Several = (parameters?: object) => Promise<readonly Row[]>;
 type Count = (parameters?: object) => Promise<{ readonly count: number }>;
 
@@ -173,6 +178,18 @@ await describeWith('Prisma', [prismaProgram], (_program) => {
       expect(await content('a')).toBe('created 1');
       await upsert('a', '2');
       expect(await content('a')).toBe('updated 2');
+    });
+
+    test('can be asked for what they are related to', async () => {
+      const folder = { create: { name: 'x' } };
+      const creating = prisma.document.create({ data: { name: 'a', content: attach('1'), folder } });
+      expect(await creating.folder()).toMatchObject({ name: 'x' });
+      const updating = prisma.document.update({ where: { name: 'a' }, data: { content: attach('2') } });
+      expect(await updating.folder({ select: { name: true } })).toEqual({ name: 'x' });
+      expect(await content('a')).toBe('2');
+      const removing = prisma.document.delete({ where: { name: 'a' } });
+      expect(await prisma.$transaction([removing.folder()])).toMatchObject([{ name: 'x' }]);
+      expect(await prisma.document.count()).toBe(0);
     });
 
     test('may be skipped by nobody', async () => {

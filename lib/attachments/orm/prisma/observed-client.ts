@@ -5,7 +5,7 @@ import { type Arguments, type Client, modelOf } from './client.js';
 import { holdsUnsaved, touchesFiles } from './data.js';
 import type { DataModel, ModelShape } from './data-model.js';
 import { type Dialect, outcomeOf } from './dialect.js';
-import { type Operation, type OperationWork, RUNNERS } from './operations.js';
+import { type Operation, type OperationWork, RUNNERS, type Runner } from './operations.js';
 import { concernFiles, LazyOperation, remember, runnerOf } from './promise.js';
 
 /** What all clients that are made of one have in common. */
@@ -24,6 +24,9 @@ interface Scope {
 
 /** Operations that do nothing but add rows, all or none. */
 const ADDING: ReadonlySet<string> = new Set(['create', 'createMany', 'createManyAndReturn']);
+
+/** Operations whose row can be asked for what it is related to: `update(…).folder()`. */
+const FLUENT: ReadonlySet<string> = new Set(['create', 'update', 'upsert', 'delete']);
 
 /** Any member of a client or a model. */
 type Member = (...parameters: readonly unknown[]) => unknown;
@@ -102,10 +105,8 @@ class ObservedClient {
     const run = RUNNERS[name];
     const operation = { shape, name, parameters: parameters as Arguments };
     if (run && (touchesFiles(shape, name, parameters) || holdsUnsaved(parameters))) {
-      const runIn = (scope: Scope) => this.#inTransaction(scope, operation, (work) => run(work, operation));
-      const promise = new LazyOperation(() => runIn(this.#scope));
-      remember(promise, runIn, true);
-      return promise;
+      const promise = this.#begin(operation, run);
+      return FLUENT.has(name) ? Object.assign(promise, this.#related(operation, run)) : promise;
     }
     this.#scope.open?.doubt();
     const result = passOn();
@@ -116,6 +117,28 @@ class ObservedClient {
         false,
       );
     return result;
+  }
+
+  /** @param pick what of the result is wanted */
+  #begin(operation: Operation, run: Runner, pick = (result: unknown) => result): LazyOperation {
+    const runIn = async (scope: Scope) =>
+      pick(await this.#inTransaction(scope, operation, (work) => run(work, operation)));
+    const promise = new LazyOperation(() => runIn(this.#scope));
+    remember(promise, runIn, true);
+    return promise;
+  }
+
+  /** A method for each relation, which does the operation and gives that in place of the row. */
+  #related(operation: Operation, run: Runner): object {
+    const { include: _include, ...parameters } = operation.parameters;
+    const methods = [...operation.shape.relations.keys()].map((field) => {
+      const method = (related: object | true = true) => {
+        const selecting = { ...operation, parameters: { ...parameters, select: { [field]: related } } };
+        return this.#begin(selecting, run, (row) => Reflect.get(row as object, field));
+      };
+      return [field, method];
+    });
+    return Object.fromEntries(methods);
   }
 
   #inTransaction(

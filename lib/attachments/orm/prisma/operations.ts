@@ -41,7 +41,7 @@ export interface OperationWork extends Work<Client> {
   readonly dialect: Dialect;
 }
 
-type Runner = (work: OperationWork, operation: Operation) => Promise<unknown>;
+export type Runner = (work: OperationWork, operation: Operation) => Promise<unknown>;
 
 /** How the operations that write are run. */
 export const RUNNERS: Readonly<Record<string, Runner>> = {
