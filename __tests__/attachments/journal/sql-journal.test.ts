@@ -227,6 +227,28 @@ function journalTests(dialect: 'postgres' | 'sqlite', open: () => Promise<TestDa
 describe('SQL journal in SQLite', () => {
   journalTests('sqlite', openSqlite);
 
+  test('remembers nothing of uploads that no transaction has kept', async () => {
+    const database = await openSqlite();
+    const statements: string[] = [];
+    const run: SqlExecutor['run'] = (sql, parameters) => {
+      statements.push(sql);
+      return database.outside.run(sql, parameters);
+    };
+    const journal = new SqlJournal({ ...database, dialect: 'sqlite', outside: { run } });
+    await journal.prepare();
+    const [lost, kept] = [intent('upload', 'default/a'), intent('upload', 'default/b')];
+    await journal.announce([lost, kept]);
+    await journal.forget([lost]);
+    await journal.close();
+    expect(statements.filter((sql) => sql.startsWith('DELETE'))).toEqual([]);
+    await journal.announce([kept]);
+    await database.transaction((executor) => journal.record({ keep: [kept], condemn: [] }, executor));
+    await journal.forget([kept]);
+    await journal.close();
+    expect(statements.filter((sql) => sql.startsWith('DELETE'))).toHaveLength(1);
+    await database.close();
+  });
+
   test('needs a folder', () => {
     const outside: SqlExecutor = { run: async () => [] };
     const open = () => new SqlJournal({ dialect: 'sqlite', outside });

@@ -6,7 +6,7 @@ import { createClient } from '@libsql/client';
 import { eq, inArray, relations, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/libsql';
 import { drizzle as drizzlePg } from 'drizzle-orm/node-postgres';
-import { type AnySQLiteColumn, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { type AnySQLiteColumn, blob, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import pg from 'pg';
 import { attach } from '../../../lib/attachments/attachment.js';
 import {
@@ -67,7 +67,7 @@ async function open() {
     for await (const id of storage.list()) ids.push(`default/${id}`);
     return ids.sort();
   };
-  return { db, plain, close, files, client };
+  return { db, plain, close, files, client, storage, folder };
 }
 
 let bench: Awaited<ReturnType<typeof open>>;
@@ -253,6 +253,32 @@ describe('Drizzle on SQLite', () => {
     expect(await bench.files()).toHaveLength(2);
   });
 
+  test('commits no statement that was refused when it had written already', async () => {
+    const { db } = bench;
+    await db.insert(documents).values({ id: 1, name: 'a', content: attach('1') });
+    const move = (tx: Pick<typeof db, 'insert'>) =>
+      tx
+        .insert(documents)
+        .values({ id: 1, name: 'b', content: attach('2') })
+        .onConflictDoUpdate({ target: documents.id, set: { id: 2, content: sql`excluded.content` } });
+    const refusal = { code: 'ATTACHMENT_UNSUPPORTED' };
+    const transaction = db.transaction(async (tx) => {
+      await tx.insert(folders).values({ id: 1, name: 'x' });
+      await expect(move(tx)).rejects.toMatchObject(refusal);
+    });
+    await expect(transaction).rejects.toMatchObject(refusal);
+    expect(await db.$count(folders)).toBe(0);
+    await db.transaction(async (tx) => {
+      await tx.insert(folders).values({ id: 1, name: 'x' });
+      const nested = tx.transaction(async (inner) => {
+        await expect(move(inner)).rejects.toMatchObject(refusal);
+      });
+      await expect(nested).rejects.toMatchObject(refusal);
+    });
+    expect(await db.$count(folders)).toBe(1);
+    expect(await content('a')).toBe('1');
+  });
+
   test('keeps the files of rows that the database does not delete with others', async () => {
     const { db } = bench;
     await db.insert(folders).values({ id: 1, name: 'x' });
@@ -272,6 +298,48 @@ describe('Drizzle on SQLite', () => {
     await db.update(documents).set({ content: null });
     await db.delete(documents);
     expect(await db.$count(documents)).toBe(0);
+  });
+
+  test('changes and deletes many rows with keys of two columns, of bytes too', async () => {
+    const stamps = sqliteTable(
+      'stamps',
+      {
+        album: blob('album', { mode: 'buffer' }).references(() => albums.id, { onDelete: 'cascade' }),
+        place: integer('place'),
+        scan: sqliteAttachment('scan'),
+      },
+      (table) => [primaryKey({ columns: [table.album, table.place] })],
+    );
+    const albums = sqliteTable('albums', { id: blob('id', { mode: 'buffer' }).primaryKey() });
+    await bench.client.execute('CREATE TABLE albums (id blob PRIMARY KEY)');
+    await bench.client.execute(`CREATE TABLE stamps (
+      album blob REFERENCES albums (id) ON DELETE CASCADE, place integer, scan text, PRIMARY KEY (album, place)
+    )`);
+    const { storage, folder } = bench;
+    const depot = new DepotManager();
+    depot.configure('default', storage);
+    const journal = { folder: join(folder, 'others') };
+    const db = withAttachments(bench.plain, { depot, tables: { albums, stamps }, journal });
+    const [first, second] = [Buffer.from([0, 255]), Buffer.from([0, 254])];
+    await db.insert(albums).values([{ id: first }, { id: second }]);
+    await db.insert(stamps).values([first, second].map((album) => ({ album, place: 0, scan: attach('1') })));
+    await db.run(sql`
+      with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 3000)
+      insert into stamps (album, place) select id, n from albums, numbers
+    `);
+    expect((await db.update(stamps).set({ scan: null }).where(sql`${stamps.place} > 0`)).rowsAffected).toBe(
+      6000,
+    );
+    await db
+      .update(stamps)
+      .set({ scan: attach('2') })
+      .where(eq(stamps.place, 0));
+    expect(await bench.files()).toHaveLength(2);
+    await db.delete(albums).where(eq(albums.id, first));
+    expect(await bench.files()).toHaveLength(1);
+    expect((await db.delete(stamps)).rowsAffected).toBe(3001);
+    expect(await bench.files()).toEqual([]);
+    await db.$attachments.close();
   });
 
   test('many at once', async () => {

@@ -21,7 +21,12 @@ interface Row {
   readonly documents: readonly Row[];
 }
 
-type One = (parameters: object) => Promise<Row>;
+/** What is asked for a row, which can be asked for its folder. */
+interface Fluent extends Promise<Row> {
+  folder(parameters?: object): Promise<unknown>;
+}
+
+type One = (parameters: object) => Fluent;
 type Several = (parameters?: object) => Promise<readonly Row[]>;
 type Count = (parameters?: object) => Promise<{ readonly count: number }>;
 
@@ -175,6 +180,18 @@ await describeWith('Prisma', [prismaProgram], (_program) => {
       expect(await content('a')).toBe('updated 2');
     });
 
+    test('can be asked for what they are related to', async () => {
+      const folder = { create: { name: 'x' } };
+      const creating = prisma.document.create({ data: { name: 'a', content: attach('1'), folder } });
+      expect(await creating.folder()).toMatchObject({ name: 'x' });
+      const updating = prisma.document.update({ where: { name: 'a' }, data: { content: attach('2') } });
+      expect(await updating.folder({ select: { name: true } })).toEqual({ name: 'x' });
+      expect(await content('a')).toBe('2');
+      const removing = prisma.document.delete({ where: { name: 'a' } });
+      expect(await prisma.$transaction([removing.folder()])).toMatchObject([{ name: 'x' }]);
+      expect(await prisma.document.count()).toBe(0);
+    });
+
     test('may be skipped by nobody', async () => {
       const data = [{ name: 'a', content: attach('1') }];
       await expect(prisma.document.createMany({ data, skipDuplicates: true })).rejects.toMatchObject(
@@ -233,6 +250,24 @@ await describeWith('Prisma', [prismaProgram], (_program) => {
       });
       expect(await content('a')).toBe('1');
       expect(await bench.files()).toHaveLength(2);
+    });
+
+    test('do not commit an operation that has failed in the middle', async () => {
+      await prisma.document.createMany({ data: [{ name: 'a' }, { name: 'b' }] });
+      const taken = { code: 'P2002' };
+      const updating = prisma.$transaction(async (tx) => {
+        const updates = tx.document.updateMany({ data: { name: 'c', content: attach('1') } });
+        await expect(updates).rejects.toMatchObject(taken);
+      });
+      await expect(updating).rejects.toMatchObject(taken);
+      expect(await prisma.document.count()).toBe(2);
+      const creating = prisma.$transaction(async (tx) => {
+        const documents = { create: [{ name: 'd', content: attach('1') }, { name: 'a' }] };
+        const create = tx.folder.create({ data: { name: 'x', documents } });
+        await expect(create).rejects.toMatchObject(taken);
+      });
+      await creating.catch(() => {});
+      expect(await prisma.folder.count()).toBe(0);
     });
 
     test('of a list are all or nothing', async () => {

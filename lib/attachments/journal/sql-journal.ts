@@ -65,6 +65,8 @@ export class SqlJournal implements IntentJournal<SqlExecutor> {
   readonly table: string;
   readonly #rows: IntentTable;
   readonly #announcements: Announcements;
+  /** Marks that transactions of this process have written, for uploads that are not forgotten yet. */
+  readonly #marks = new Set<string>();
   /** Marks to be removed by the next transaction: one of its own for them would be as dear as the save. */
   readonly #idleMarks = new Set<string>();
   readonly #isSqlite: boolean;
@@ -93,6 +95,7 @@ export class SqlJournal implements IntentJournal<SqlExecutor> {
     if (transaction.isLate) return this.#rows.insertLate(rows, transaction);
     const written = await this.#rows.insert(rows, transaction);
     if (marks.some(({ id }) => !written.has(id))) throw new DepotError('ATTACHMENT_CONFLICT');
+    if (this.#isSqlite) for (const { id } of marks) this.#marks.add(id);
     await this.#removeIdleMarks(transaction);
   }
 
@@ -130,7 +133,7 @@ export class SqlJournal implements IntentJournal<SqlExecutor> {
     }
     const uploads = intents.filter(isUpload);
     await this.#announcements.forget(uploads);
-    for (const intent of uploads) this.#idleMarks.add(markOf(intent));
+    for (const mark of uploads.map(markOf)) if (this.#marks.delete(mark)) this.#idleMarks.add(mark);
     await this.#rows.forget(intents.filter((intent) => !isUpload(intent)));
   }
 

@@ -3,7 +3,9 @@ import type { Attachments } from '../attachments.js';
 import type { SqlExecutor } from '../journal/sql-journal.js';
 import type { Outcome, UnitOfWork } from '../unit-of-work.js';
 import { CarriedStatements, type SqlStatement } from './carried-statements.js';
+import { LazyUnit, OpenTransaction } from './open-transaction.js';
 import { OwnTransaction } from './own-transaction.js';
+import { Running } from './running.js';
 
 /** Waits for a turn; what it resolves to ends the turn. */
 export type TakeTurn = () => Promise<() => void>;
@@ -46,8 +48,10 @@ export interface Work<Session> {
   /** Begins the transaction, if it is our own and not begun yet. */
   session(): Promise<Session>;
   readonly unit: UnitOfWork<SqlExecutor>;
-  /** Runs the statement itself. */
+  /** Runs what writes. */
   attempt<Result>(act: () => Promise<Result>): Promise<Result>;
+  /** The same for what may have written a part of it when it fails. */
+  attemptParts<Result>(act: () => Promise<Result>): Promise<Result>;
 }
 
 /** Runs what has to do with attachments in transactions. */
@@ -70,7 +74,7 @@ export class Transactions<Session> {
     const unit = this.#attachments.begin(this.#source.executor(session));
     let outcome: Outcome = 'rolledBack';
     try {
-      const result = await run({ session, unit, attempt: once });
+      const result = await run({ session, unit, attempt: once, attemptParts: once });
       outcome = 'unknown';
       await transaction.commit();
       outcome = 'committed';
@@ -125,7 +129,7 @@ export class Transactions<Session> {
       return open();
     };
     try {
-      const result = await run({ session, unit, attempt });
+      const result = await run({ session, unit, attempt, attemptParts: attempt });
       outcome = 'committed';
       return result;
     } catch (error) {
@@ -141,11 +145,13 @@ export class Transactions<Session> {
     body: (open: OpenTransaction<Session>) => Promise<Result>,
     options: unknown,
   ): Promise<Result> {
-    let open: OpenTransaction<Session> | undefined;
+    let unit: LazyUnit | undefined;
     let outcome: Outcome = 'rolledBack';
     const inside = async (session: Session) => {
-      open = this.#open(session);
-      const result = await body(open);
+      const running = new Running();
+      unit = this.#lazyUnit(session, running);
+      const { hidesRollback } = this.#source;
+      const result = await new OpenTransaction(session, running, { unit, hidesRollback }).run(body);
       outcome = 'unknown';
       return result;
     };
@@ -154,14 +160,19 @@ export class Transactions<Session> {
       outcome = 'committed';
       return result;
     } finally {
-      await open?.settle(outcome);
+      await unit?.settle(outcome);
     }
   }
 
-  #open(session: Session): OpenTransaction<Session> {
+  /** The journal, too, has nothing to say in a transaction that is over. */
+  #lazyUnit(session: Session, running: Running): LazyUnit {
     const executor = this.#source.executor(async () => session);
-    const beginUnit = () => this.#attachments.begin(executor);
-    return new OpenTransaction(session, beginUnit, this.#source.hidesRollback);
+    const run: SqlExecutor['run'] = (sql, parameters) =>
+      running.add(async (send) => {
+        send();
+        return executor.run(sql, parameters);
+      });
+    return new LazyUnit(() => this.#attachments.begin({ run }));
   }
 
   async #begin<Result>(body: (session: Session) => Promise<Result>, options?: unknown): Promise<Result> {
@@ -176,59 +187,7 @@ export class Transactions<Session> {
   }
 }
 
-/** In a transaction, what fails has failed. */
+/** Where what fails has failed. */
 export function once<Result>(act: () => Promise<Result>): Promise<Result> {
   return act();
-}
-
-/** A transaction of the application, from its beginning to its end. */
-export class OpenTransaction<Session> {
-  readonly session: Session;
-  readonly #beginUnit: () => UnitOfWork<SqlExecutor>;
-  readonly #hidesRollback: boolean;
-  #unit: UnitOfWork<SqlExecutor> | undefined;
-  #isInDoubt = false;
-
-  /** @param hidesRollback whether a COMMIT that succeeds may be a rollback */
-  constructor(session: Session, beginUnit: () => UnitOfWork<SqlExecutor>, hidesRollback: boolean) {
-    this.session = session;
-    this.#beginUnit = beginUnit;
-    this.#hidesRollback = hidesRollback;
-  }
-
-  /** Made when the first attachment comes up. */
-  get unit(): UnitOfWork<SqlExecutor> {
-    this.#unit ??= this.#beginUnit();
-    return this.#unit;
-  }
-
-  /** A statement may have failed unseen. */
-  doubt(): void {
-    this.#isInDoubt ||= this.#hidesRollback;
-  }
-
-  /** Runs what the application may go on after, although it has failed. */
-  async doubtful<Result>(run: () => Promise<Result>): Promise<Result> {
-    try {
-      return await run();
-    } catch (error) {
-      this.doubt();
-      throw error;
-    }
-  }
-
-  /** Runs a transaction in the transaction: a savepoint. */
-  async nested<Result>(run: () => Promise<Result>): Promise<Result> {
-    try {
-      return await run();
-    } catch (error) {
-      this.#unit?.rolledBackInPart();
-      throw error;
-    }
-  }
-
-  async settle(outcome: Outcome): Promise<void> {
-    if (this.#isInDoubt) this.#unit?.rolledBackInPart();
-    await this.#unit?.settle(outcome);
-  }
 }

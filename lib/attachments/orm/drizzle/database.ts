@@ -1,5 +1,6 @@
 import type { Table } from 'drizzle-orm';
-import { type OpenTransaction, once, type Transactions } from '../../sql/transactions.js';
+import type { OpenTransaction } from '../../sql/open-transaction.js';
+import type { Transactions } from '../../sql/transactions.js';
 import { runDelete } from './delete.js';
 import { outcomeOf } from './dialect.js';
 import { onlyAdds, runInsert } from './insert.js';
@@ -30,15 +31,18 @@ export function observedDatabase(
   const inTransaction: InTransaction = (run, statement) =>
     onlyAdds(statement) ? transactions.runInsert(run, outcomeOf) : transactions.runAlone(run);
   const transaction = (body: (session: Session) => Promise<unknown>, config?: unknown) =>
-    transactions.run((open) => body(observedTransaction(open.session, schema, open)), config);
+    transactions.run((open) => body(observedTransaction(schema, open)), config);
   return overlaid(db, { ...statements(db, schema, inTransaction), transaction, ...additions });
 }
 
-function observedTransaction(session: Session, schema: Schema, open: OpenTransaction<Session>): Session {
-  const inTransaction: InTransaction = (run) =>
-    open.doubtful(() => run({ session: async () => session, unit: open.unit, attempt: once }));
+function observedTransaction(schema: Schema, open: OpenTransaction<Session>): Session {
+  const { session } = open;
+  const inTransaction: InTransaction = (run) => open.statement(run);
   const transaction = (body: (session: Session) => Promise<unknown>) =>
-    open.nested(() => session.transaction((inner) => body(observedTransaction(inner, schema, open))));
+    open.nested(
+      (begin) => session.transaction(begin),
+      (inner) => body(observedTransaction(schema, inner)),
+    );
   const methods = { ...statements(session, schema, inTransaction), transaction };
   return overlaid(session, methods, () => open.doubt());
 }

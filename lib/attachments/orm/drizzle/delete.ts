@@ -8,7 +8,8 @@ export async function runDelete(work: Work, execution: Execution): Promise<unkno
   const session = await work.session();
   const rows = await rowsOf(session, execution);
   const before = await rowsBelow(session, shape, rows);
-  const result = await execute(statement.build(session, onlyThese(shape, rows)), method, placeholders);
+  const query = statement.build(session, onlyThese(shape, rows));
+  const result = await work.attempt(() => execute(query, method, placeholders));
   await work.unit.remove(await attachmentsGone(session, before));
   return result;
 }

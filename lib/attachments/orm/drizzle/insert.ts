@@ -153,7 +153,8 @@ async function upsert(
   const session = await work.session();
   const before = await rowsLike(session, shape, keys, rows);
   const changes = set ? { values, onConflictDoUpdate: [{ ...update, set }] } : { values };
-  const result = await execute(statement.build(session, changes), method, placeholders);
+  const query = statement.build(session, changes);
+  const result = await work.attempt(() => execute(query, method, placeholders));
   const after = await rowsLike(session, shape, keys, rows, is(shape.table, PgTable) ? { xmax: XMAX } : {});
   if (update) refuseUnseen(before, after);
   const moved = isMoving(shape, conflict) ? await movedRows(session, shape, before, after) : [];

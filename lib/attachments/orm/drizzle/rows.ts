@@ -1,7 +1,8 @@
-import { and, type Column, eq, inArray, is, or, type SQL, sql } from 'drizzle-orm';
+import { type Column, is, type SQL } from 'drizzle-orm';
 import { PgTable } from 'drizzle-orm/pg-core';
 import type { Attachment } from '../../attachment.js';
 import type { ColumnValue } from './columns.js';
+import { hasOneOf, isOneOf, type Key, selectKey, textOf } from './keys.js';
 import type { Cascade, TableShape } from './schema.js';
 import type { Row, RowQuery, Session } from './session.js';
 import type { Changes } from './statement.js';
@@ -18,7 +19,7 @@ export function rowsOf(session: Session, { shape, statement, placeholders }: Exe
 }
 
 /**
- * The rows of a table whose columns of these keys have the values of one of the others; likewise locked.
+ * The rows of a table whose columns of these keys have the values that one of the others is given; likewise locked.
  * @param further what else is selected
  */
 export function rowsLike(
@@ -28,45 +29,50 @@ export function rowsLike(
   others: readonly Row[],
   further: Readonly<Record<string, SQL>> = {},
 ): PromiseLike<Row[]> {
-  return select(session, shape, further).where(likeOneOf(shape, keys, others));
+  const columns = keys.map((key) => shape.columns[key] as Column);
+  const valueIn = (row: Row) => (column: Column, position: number) => {
+    const value = row[keys[position] ?? ''];
+    return value === null ? null : column.mapToDriverValue(value);
+  };
+  const values = others.map((row) => columns.map(valueIn(row)));
+  return select(session, shape, further).where(isOneOf(columns, values));
+}
+
+/** What a row that was found has besides attachments: its primary key, and what rows refer to that go with it. */
+const KEY = '$key';
+const referredBy = (cascade: number) => `$parent${cascade}`;
+
+/** The primary key of a row that was found. */
+export function keyOf(row: Row): Key {
+  return row[KEY] as Key;
 }
 
 /** Locks the rows where the database has a lock for rows; SQLite has one for all. */
 function select(session: Session, shape: TableShape, further: object = {}): RowQuery {
   const { table, columns, attachments, primaryKey, cascades } = shape;
-  const parentKeys = cascades.flatMap(({ references }) => references.map(({ parentKey }) => parentKey));
-  const keys = new Set([...attachments.keys(), ...primaryKey, ...parentKeys]);
-  const selection = Object.fromEntries([...keys].map((key) => [key, columns[key]]));
+  const values = [...attachments.keys()].map((key) => [key, columns[key]]);
+  const parents = cascades.map((cascade, position) => [
+    referredBy(position),
+    selectKey(shape, referred(cascade)),
+  ]);
+  const own = primaryKey.length > 0 ? [[KEY, selectKey(shape, primaryKey)]] : [];
+  const selection = Object.fromEntries([...values, ...own, ...parents]);
   const query = session.select({ ...selection, ...further }).from(table);
   return is(table, PgTable) ? query.for('update') : query;
+}
+
+function referred({ references }: Cascade): string[] {
+  return references.map(({ parentKey }) => parentKey);
 }
 
 /** Rows that others add meanwhile are none of the statement's: what they have was not seen. */
 export function onlyThese(shape: TableShape, rows: readonly Row[]): Changes {
   if (shape.primaryKey.length === 0) return {};
-  return { where: [likeOneOf(shape, shape.primaryKey, rows)], orderBy: undefined, limit: undefined };
+  return { where: [hasPrimaryKey(shape, rows)], orderBy: undefined, limit: undefined };
 }
 
-/** A condition: the columns of these keys have the values of one of these rows. */
-function likeOneOf({ table, columns }: TableShape, keys: readonly string[], rows: readonly Row[]): SQL {
-  const column = (key: string) => columns[key] as Column;
-  const [first = '', ...others] = keys;
-  const values = rows.map((row) => row[first]);
-  if (others.length === 0) return isOneOf(column(first), values, is(table, PgTable));
-  const isLike = (row: Row) => and(...keys.map((key) => eq(column(key), row[key])));
-  return or(...rows.map(isLike)) ?? sql`1 = 0`;
-}
-
-/** Up to so many values each have a parameter of their own: of parameters, databases take some ten thousand. */
-const MANY = 1000;
-
-/** A condition: the column has one of these values. */
-function isOneOf(column: Column, values: readonly unknown[], isPostgres: boolean): SQL {
-  const raw = values.map((value) => column.mapToDriverValue(value));
-  const isPlain = raw.every((value) => typeof value === 'number' || typeof value === 'string');
-  if (values.length <= MANY || !isPlain) return inArray(column, [...values]);
-  if (isPostgres) return sql`${column} = any(${sql.param(raw)})`;
-  return sql`${column} in (select value from json_each(${JSON.stringify(raw)}))`;
+function hasPrimaryKey(shape: TableShape, rows: readonly Row[]): SQL {
+  return hasOneOf(shape, shape.primaryKey, rows.map(keyOf));
 }
 
 /** The attachments of rows. */
@@ -90,9 +96,9 @@ export async function rowsBelow(
   seen: Seen = new Map(),
 ): Promise<Rows[]> {
   const found = [{ shape, rows }];
-  for (const cascade of shape.cascades) {
-    const { child } = cascade;
-    const children = (await childrenOf(session, cascade, rows)).filter((row) => isFirst(seen, child, row));
+  for (const [position, { child }] of shape.cascades.entries()) {
+    const all = await childrenOf(session, shape, position, rows);
+    const children = all.filter((row) => isFirst(seen, child, row));
     if (children.length > 0) found.push(...(await rowsBelow(session, child, children, seen)));
   }
   return found;
@@ -115,23 +121,28 @@ export async function attachmentsGone(session: Session, before: readonly Rows[])
 
 /** The same rows as they are now, those that are still there; none where nothing tells rows apart. */
 export async function rowsAgain(session: Session, shape: TableShape, rows: readonly Row[]): Promise<Row[]> {
-  const { primaryKey } = shape;
-  return primaryKey.length > 0 && rows.length > 0 ? rowsLike(session, shape, primaryKey, rows) : [];
+  if (shape.primaryKey.length === 0 || rows.length === 0) return [];
+  return select(session, shape).where(hasPrimaryKey(shape, rows));
 }
 
-function nameOf({ primaryKey }: TableShape, row: Row): string {
-  return JSON.stringify(primaryKey.map((key) => String(row[key])));
+/** What tells a row from others of its table; without a primary key, what rows refer to that go with it. */
+function nameOf({ primaryKey, cascades }: TableShape, row: Row): string {
+  const keys = primaryKey.length > 0 ? [KEY] : cascades.map((_cascade, position) => referredBy(position));
+  return JSON.stringify(keys.map((key) => textOf(row[key] as Key)));
 }
 
-function childrenOf(
+/** The rows that refer to these. @param position of the foreign key in the parents' table */
+async function childrenOf(
   session: Session,
-  { child, references }: Cascade,
+  shape: TableShape,
+  position: number,
   parents: readonly Row[],
-): PromiseLike<Row[]> {
-  const keys = references.map(({ childKey }) => childKey);
-  const toChild = (parent: Row) =>
-    Object.fromEntries(references.map(({ childKey, parentKey }) => [childKey, parent[parentKey]]));
-  return rowsLike(session, child, keys, parents.map(toChild));
+): Promise<Row[]> {
+  const cascade = shape.cascades[position] as Cascade;
+  const { child, references } = cascade;
+  const columns = references.map(({ childKey }) => child.columns[childKey] as Column);
+  const keys = parents.map((row) => row[referredBy(position)] as Key);
+  return select(session, child).where(hasOneOf(shape, referred(cascade), keys, columns));
 }
 
 /** Rows that were seen, by what tells them apart. */
@@ -139,11 +150,12 @@ type Seen = Map<TableShape, Set<string>>;
 
 /** Rows may refer to each other in a circle, and be reached on two ways. */
 function isFirst(seen: Seen, shape: TableShape, row: Row): boolean {
-  const keys = Object.keys(row).filter((key) => !shape.attachments.has(key));
-  if (keys.length === 0) return true;
   const known = seen.get(shape) ?? new Set();
-  const name = JSON.stringify(keys.map((key) => String(row[key])));
-  const isNew = !known.has(name);
+  const name = nameOf(shape, row);
+  const isNew = name === NAMELESS || !known.has(name);
   seen.set(shape, known.add(name));
   return isNew;
 }
+
+/** Nothing tells such rows apart. */
+const NAMELESS = '[]';

@@ -1,4 +1,4 @@
-import { and, type Column, eq, is, type SQL, sql } from 'drizzle-orm';
+import { type Column, is, type SQL, sql } from 'drizzle-orm';
 import { PgTable } from 'drizzle-orm/pg-core';
 import { DepotError } from '../../../errors.js';
 import { settleAll } from '../../../internal/parallel.js';
@@ -6,9 +6,10 @@ import type { Attachment } from '../../attachment.js';
 import type { SqlExecutor } from '../../journal/sql-journal.js';
 import { NewFiles } from '../../sql/new-files.js';
 import type { AttachmentColumn, ColumnValue } from './columns.js';
-import { onlyThese, rowsOf } from './rows.js';
+import { isRow } from './keys.js';
+import { attachmentsOf, keyOf, onlyThese, rowsAgain, rowsOf } from './rows.js';
 import type { TableShape } from './schema.js';
-import type { Row } from './session.js';
+import type { Row, Session } from './session.js';
 import { execute, type Statement } from './statement.js';
 import { givenColumns, isNew, itemsGiven, without } from './values.js';
 import type { Execution, Work } from './work.js';
@@ -49,8 +50,10 @@ export function runUpdate(work: Work, execution: Execution): Promise<unknown> {
     const assignments = await settleAll(given.map((assignment) => assign(files, rows, assignment)));
     const set = { ...valuesOf(statement), ...setOf(shape, rows, assignments) };
     const changes = { ...onlyThese(shape, rows), set: [set] };
-    const result = await execute(statement.build(session, changes), method, placeholders);
-    await work.unit.remove(unused(files, rows, assignments));
+    const query = statement.build(session, changes);
+    const result = await work.attempt(() => execute(query, method, placeholders));
+    const used = await attachmentsNow(session, execution, rows, assignments);
+    await work.unit.remove(unused(files, rows, assignments, used));
     return result;
   });
 }
@@ -96,13 +99,32 @@ async function assign(
   return { key, column, values: await settleAll(rows.map(valueFor)) };
 }
 
+/**
+ * What the rows have now: they tell it themselves, since a rule or a trigger may have left them as they were. Rows whose
+ * primary keys are changed are not found again, and those of a table without one.
+ * @throws DepotError `ATTACHMENT_CONFLICT` where a row is no more: the transaction must fail
+ */
+async function attachmentsNow(
+  session: Session,
+  { shape, statement }: Execution,
+  rows: readonly Row[],
+  assignments: readonly RowAssignment[],
+): Promise<Attachment[]> {
+  const isMoving = shape.primaryKey.some((key) => valuesOf(statement)[key] !== undefined);
+  if (isMoving || shape.primaryKey.length === 0)
+    return assignments.flatMap(({ column, values }) => values.flatMap((value) => column.items(value)));
+  const now = await rowsAgain(session, shape, rows);
+  if (now.length < rows.length) throw new DepotError('ATTACHMENT_CONFLICT');
+  return attachmentsOf(shape, now);
+}
+
 /** Old files whose rows have others now, and new ones that no row has taken. */
 function unused(
   { stored }: Files,
   rows: readonly Row[],
   assignments: readonly RowAssignment[],
+  used: readonly Attachment[],
 ): Attachment[] {
-  const used = assignments.flatMap(({ column, values }) => values.flatMap((value) => column.items(value)));
   const old = assignments.flatMap(({ key, column }) =>
     rows.flatMap((row) => column.items(row[key] as ColumnValue)),
   );
@@ -128,8 +150,7 @@ function choice(shape: TableShape, key: string, rows: readonly Row[], values: re
   if (primaryKey.length === 0) throw noPrimaryKey();
   const cast = is(table, PgTable) ? sql`::jsonb` : sql``;
   const cases = rows.map((row, position) => {
-    const isRow = and(...primaryKey.map((one) => eq(columns[one] as Column, row[one])));
-    return sql`when ${isRow} then ${sql.param(values[position], columns[key] as Column)}${cast}`;
+    return sql`when ${isRow(shape, primaryKey, keyOf(row))} then ${sql.param(values[position], columns[key] as Column)}${cast}`;
   });
   return sql`case ${sql.join(cases, sql` `)} end`;
 }

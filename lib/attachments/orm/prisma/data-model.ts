@@ -1,6 +1,13 @@
 import { DepotError } from '../../../errors.js';
 import { type AttachmentField, type AttachmentFieldOptions, attachmentField } from '../../field.js';
-import { namesIn, parseSchema, type SchemaField, type SchemaModel, textIn } from './schema-text.js';
+import {
+  namesIn,
+  parseEnums,
+  parseSchema,
+  type SchemaField,
+  type SchemaModel,
+  textIn,
+} from './schema-text.js';
 
 type FieldOptions = AttachmentFieldOptions | AttachmentField;
 
@@ -36,6 +43,10 @@ export interface ModelShape {
   readonly table: string;
   /** The column of a field, not quoted. */
   column(field: string): string;
+  /** A value of a field as the database has it: values of enumerations may have other names there. */
+  inDatabase(field: string, value: unknown): unknown;
+  /** Whether the database may have moments of a field that are finer than JavaScript's dates, which are all Prisma knows. */
+  isFiner(field: string): boolean;
 }
 
 interface MutableShape extends ModelShape {
@@ -54,7 +65,8 @@ export class DataModel {
    */
   constructor(schema: string, declarations: ModelDeclarations, defaultSchema?: string) {
     const models = parseSchema(schema);
-    const shapes = models.map((model) => shapeOf(model, declarations, defaultSchema));
+    const enums = parseEnums(schema);
+    const shapes = models.map((model) => shapeOf(model, declarations, enums, defaultSchema));
     this.#shapes = new Map(shapes.map((shape) => [shape.name, shape]));
     for (const name of Object.keys(declarations)) this.#assertKnown(name);
     for (const model of models) this.#connect(model);
@@ -110,9 +122,12 @@ export function nameOf(model: string): string {
 function shapeOf(
   model: SchemaModel,
   declarations: ModelDeclarations,
+  enums: ReadonlyMap<string, ReadonlyMap<string, string>>,
   defaultSchema: string | undefined,
 ): MutableShape {
   const name = nameOf(model.name);
+  const values = new Map(model.fields.map((field) => [field.name, enums.get(field.type)]));
+  const finer = new Set(model.fields.filter(isFiner).map((field) => field.name));
   const columns = new Map(
     model.fields.map((field) => [field.name, textIn(field.attributes, '@map') ?? field.name]),
   );
@@ -124,7 +139,14 @@ function shapeOf(
     key: keyOf(model),
     table: tableOf(model, defaultSchema),
     column: (field) => columns.get(field) ?? field,
+    inDatabase: (field, value) => values.get(field)?.get(String(value)) ?? value,
+    isFiner: (field) => finer.has(field),
   };
+}
+
+/** What Prisma declares by itself has milliseconds. */
+function isFiner({ type, attributes }: SchemaField): boolean {
+  return type === 'DateTime' && /@db\.Timestamp/.test(attributes);
 }
 
 function attachmentsOf(
@@ -142,12 +164,18 @@ function attachmentsOf(
   return new Map(entries);
 }
 
+/** Null tells no rows apart: a model has some unique fields of which none is optional. */
 function keyOf({ fields, attributes }: SchemaModel): string[] {
+  const required = fields.filter(({ isOptional }) => !isOptional);
+  const names = required.map(({ name }) => name);
   for (const mark of ['id', 'unique']) {
-    const single = fields.find((field) => new RegExp(`@${mark}\\b`).test(field.attributes));
+    const single = required.find((field) => new RegExp(`@${mark}\\b`).test(field.attributes));
     if (single) return [single.name];
-    const several = attributes.find((attribute) => attribute.startsWith(`@@${mark}`));
-    if (several) return namesIn(several);
+    const all = attributes.filter((attribute) => attribute.startsWith(`@@${mark}`));
+    const several = all
+      .map((attribute) => namesIn(attribute))
+      .find((key) => key.every((name) => names.includes(name)));
+    if (several) return several;
   }
   return [];
 }

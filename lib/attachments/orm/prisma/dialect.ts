@@ -5,14 +5,16 @@ import { type OutcomeOf, once, type TakeTurn, type TransactionSource } from '../
 import type { Carrier } from './carrier.js';
 import type { Client, Row } from './client.js';
 import { type ModelShape, nameOf, quote } from './data-model.js';
+import { partsOf } from './parts.js';
 
 /** What is different from database to database. */
 export interface Dialect {
   readonly name: SqlDialect;
-  /** Locks these rows until the end of the transaction. */
-  lock(client: Client, shape: ModelShape, rows: readonly Row[]): Promise<void>;
-  /** A query for rows that have the keys in its parameter, a list as JSON. @param columns of the key, quoted */
-  keysIn(shape: ModelShape, columns: string): string;
+  /**
+   * The positions of those rows among these that are there, as `position`: asked in SQL, from which no extension hides any.
+   * @param isLocking whether they are locked until the end of the transaction
+   */
+  find(client: Client, shape: ModelShape, rows: readonly Row[], isLocking: boolean): Promise<Row[]>;
   /** A condition: the text of a JSON column contains the parameter. */
   contains(column: string): string;
 }
@@ -20,19 +22,12 @@ export interface Dialect {
 const DIALECTS: Readonly<Record<string, Dialect>> = {
   postgresql: {
     name: 'postgres',
-    lock: lockInPostgres,
-    keysIn: ({ table }, columns) =>
-      `SELECT ${columns} FROM jsonb_populate_recordset(null::${table}, $1::jsonb)`,
+    find: findInPostgres,
     contains: (column) => `strpos(${column}::text, $1) > 0`,
   },
   sqlite: {
     name: 'sqlite',
-    // There is one transaction that writes.
-    lock: async () => {},
-    keysIn: ({ key, column }) => {
-      const values = key.map((field) => `json_extract(value, '$."${column(field)}"')`);
-      return `SELECT ${values.join(', ')} FROM json_each(?)`;
-    },
+    find: findInSqlite,
     contains: (column) => `instr(${column}, ?) > 0`,
   },
 };
@@ -44,30 +39,63 @@ export function dialectOf(provider: unknown): Dialect {
   throw new DepotError('UNSUPPORTED', `Attachments are for PostgreSQL and SQLite, not for ${provider}`);
 }
 
-/** Prisma has no words for it. */
-async function lockInPostgres(client: Client, shape: ModelShape, rows: readonly Row[]): Promise<void> {
-  await keysFound(client, DIALECTS.postgresql as Dialect, shape, rows, ' FOR UPDATE');
+/** Keys are given as JSON, since the table knows of what types they are. */
+async function findInPostgres(
+  client: Client,
+  shape: ModelShape,
+  rows: readonly Row[],
+  isLocking: boolean,
+): Promise<Row[]> {
+  const { table, key, column } = shape;
+  const conditions = key.map((field) => {
+    const [own, given] = [`own.${quote(column(field))}`, `given.${quote(column(field))}`];
+    const isWithin = `${own} >= ${given} AND ${own} < ${given} + interval '1 millisecond'`;
+    return shape.isFiner(field) ? isWithin : `${own} = ${given}`;
+  });
+  const given = `jsonb_populate_recordset(null::${table}, $1::jsonb) WITH ORDINALITY AS given`;
+  const selection = `SELECT given.ordinality::int - 1 AS position FROM ${table} AS own`;
+  const lock = isLocking ? ' FOR UPDATE OF own' : '';
+  const text = `${selection} JOIN ${given} ON ${conditions.join(' AND ')}${lock}`;
+  const keys = rows.map((row) =>
+    Object.fromEntries(key.map((field) => [column(field), asJson(shape, field, row)])),
+  );
+  return client.$queryRawUnsafe(text, JSON.stringify(keys));
 }
 
-/** The keys of those rows that are there, by the names of columns: asked in SQL, from which no extension hides any. */
-export async function keysFound(
+function asJson(shape: ModelShape, field: string, row: Row): unknown {
+  const value = shape.inDatabase(field, row[field]);
+  if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString('hex')}`;
+  return typeof value === 'bigint' ? `${value}` : value;
+}
+
+/** The adapter knows how it has stored dates. Nothing is locked: there is one transaction that writes. */
+async function findInSqlite(client: Client, shape: ModelShape, rows: readonly Row[]): Promise<Row[]> {
+  const { table, key, column } = shape;
+  const found: Row[][] = [];
+  for (const { first, part } of partsOf(rows)) {
+    const given = part.map((_row, index) => `(${[first + index, ...key.map(() => '?')].join(', ')})`);
+    const names = key.map((_field, index) => `key${index}`);
+    const conditions = key.map((field, index) => `own.${quote(column(field))} = given.key${index}`);
+    const text = `WITH given (position, ${names.join(', ')}) AS (VALUES ${given.join(', ')})
+      SELECT position FROM given WHERE EXISTS (SELECT 1 FROM ${table} AS own WHERE ${conditions.join(' AND ')})`;
+    const values = part.flatMap((row) => key.map((field) => shape.inDatabase(field, row[field])));
+    found.push(await client.$queryRawUnsafe(text, ...values));
+  }
+  return found.flat();
+}
+
+/** Those of the rows that are there. */
+export async function rowsFound(
   client: Client,
   dialect: Dialect,
   shape: ModelShape,
   rows: readonly Row[],
-  suffix = '',
 ): Promise<Row[]> {
   if (rows.length === 0) return [];
-  const { table, key, column } = shape;
-  const columns = key.map((field) => quote(column(field))).join(', ');
-  const text = `SELECT ${columns} FROM ${table} WHERE (${columns}) IN (${dialect.keysIn(shape, columns)})${suffix}`;
-  // As JSON, since the database knows of what type they are.
-  const keys = rows.map((row) => Object.fromEntries(key.map((field) => [column(field), row[field]])));
-  return client.$queryRawUnsafe(text, JSON.stringify(keys, withBigInts));
-}
-
-function withBigInts(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? `${value}` : value;
+  const positions = new Set(
+    (await dialect.find(client, shape, rows, false)).map(({ position }) => Number(position)),
+  );
+  return rows.filter((_row, position) => positions.has(position));
 }
 
 /** Whether a row of one of the models refers to a file. */

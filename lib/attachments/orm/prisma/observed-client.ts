@@ -1,10 +1,11 @@
 import { DepotError } from '../../../errors.js';
-import { type OpenTransaction, once, type Transactions, type Work } from '../../sql/transactions.js';
+import type { OpenTransaction } from '../../sql/open-transaction.js';
+import type { Transactions, Work } from '../../sql/transactions.js';
 import { type Arguments, type Client, modelOf } from './client.js';
 import { holdsUnsaved, touchesFiles } from './data.js';
 import type { DataModel, ModelShape } from './data-model.js';
 import { type Dialect, outcomeOf } from './dialect.js';
-import { type Operation, type OperationWork, RUNNERS } from './operations.js';
+import { type Operation, type OperationWork, RUNNERS, type Runner } from './operations.js';
 import { concernFiles, LazyOperation, remember, runnerOf } from './promise.js';
 
 /** What all clients that are made of one have in common. */
@@ -23,6 +24,9 @@ interface Scope {
 
 /** Operations that do nothing but add rows, all or none. */
 const ADDING: ReadonlySet<string> = new Set(['create', 'createMany', 'createManyAndReturn']);
+
+/** Operations whose row can be asked for what it is related to: `update(…).folder()`. */
+const FLUENT: ReadonlySet<string> = new Set(['create', 'update', 'upsert', 'delete']);
 
 /** Any member of a client or a model. */
 type Member = (...parameters: readonly unknown[]) => unknown;
@@ -101,10 +105,8 @@ class ObservedClient {
     const run = RUNNERS[name];
     const operation = { shape, name, parameters: parameters as Arguments };
     if (run && (touchesFiles(shape, name, parameters) || holdsUnsaved(parameters))) {
-      const runIn = (scope: Scope) => this.#inTransaction(scope, operation, (work) => run(work, operation));
-      const promise = new LazyOperation(() => runIn(this.#scope));
-      remember(promise, runIn, true);
-      return promise;
+      const promise = this.#begin(operation, run);
+      return FLUENT.has(name) ? Object.assign(promise, this.#related(operation, run)) : promise;
     }
     this.#scope.open?.doubt();
     const result = passOn();
@@ -117,17 +119,36 @@ class ObservedClient {
     return result;
   }
 
+  /** @param pick what of the result is wanted */
+  #begin(operation: Operation, run: Runner, pick = (result: unknown) => result): LazyOperation {
+    const runIn = async (scope: Scope) =>
+      pick(await this.#inTransaction(scope, operation, (work) => run(work, operation)));
+    const promise = new LazyOperation(() => runIn(this.#scope));
+    remember(promise, runIn, true);
+    return promise;
+  }
+
+  /** A method for each relation, which does the operation and gives that in place of the row. */
+  #related(operation: Operation, run: Runner): object {
+    const { include: _include, ...parameters } = operation.parameters;
+    const methods = [...operation.shape.relations.keys()].map((field) => {
+      const method = (related: object | true = true) => {
+        const selecting = { ...operation, parameters: { ...parameters, select: { [field]: related } } };
+        return this.#begin(selecting, run, (row) => Reflect.get(row as object, field));
+      };
+      return [field, method];
+    });
+    return Object.fromEntries(methods);
+  }
+
   #inTransaction(
-    { client, open }: Scope,
+    { open }: Scope,
     { name, shape }: Operation,
     run: (work: OperationWork) => Promise<unknown>,
   ): Promise<unknown> {
     const { dialect } = this.#setting;
-    if (open) {
-      const session = async () => client;
-      return open.doubtful(() => run({ session, unit: open.unit, attempt: once, dialect }));
-    }
     const runIn = (work: Work<Client>) => run({ ...work, dialect });
+    if (open) return open.statement(runIn);
     if (!ADDING.has(name)) return this.#transactions.runAlone(runIn);
     return this.#transactions.runInsert(runIn, (error) => outcomeOf(shape, error));
   }
@@ -136,10 +157,10 @@ class ObservedClient {
     if (Array.isArray(input)) return this.#batch(input, options);
     const body = input as (client: Client) => Promise<unknown>;
     const { client, open } = this.#scope;
-    const inside = (inner: Client, outer: OpenTransaction<Client>) =>
-      body(new ObservedClient(this.#setting, { client: inner, open: outer }, {}).proxy);
-    if (open) return open.nested(() => client.$transaction((inner) => inside(inner, open), options));
-    return this.#transactions.run((begun) => inside(begun.session, begun), options ?? {});
+    const inside = (inner: OpenTransaction<Client>) =>
+      body(new ObservedClient(this.#setting, { client: inner.session, open: inner }, {}).proxy);
+    if (!open) return this.#transactions.run(inside, options ?? {});
+    return open.nested((begin) => client.$transaction(begin, options) as ReturnType<typeof begin>, inside);
   }
 
   /** Operations of a list are run one after the other, as Prisma does; those with files need to know each other's end. */

@@ -4,9 +4,20 @@ import type { Attachment } from '../../attachment.js';
 import { NewFiles } from '../../sql/new-files.js';
 import type { Work } from '../../sql/transactions.js';
 import { type Arguments, type Client, modelOf, type Row } from './client.js';
-import { type Files, givenFields, holdsUnsaved, inTree, isNew, isNothing, storeNew, toJson } from './data.js';
+import {
+  type Files,
+  givenFields,
+  holdsUnsaved,
+  inTree,
+  isNew,
+  isNothing,
+  nests,
+  storeNew,
+  toJson,
+} from './data.js';
 import type { AttachmentEntry, ModelShape } from './data-model.js';
 import type { Dialect } from './dialect.js';
+import { type Part, partsOf } from './parts.js';
 import {
   attachmentsGone,
   itemsOf,
@@ -30,7 +41,7 @@ export interface OperationWork extends Work<Client> {
   readonly dialect: Dialect;
 }
 
-type Runner = (work: OperationWork, operation: Operation) => Promise<unknown>;
+export type Runner = (work: OperationWork, operation: Operation) => Promise<unknown>;
 
 /** How the operations that write are run. */
 export const RUNNERS: Readonly<Record<string, Runner>> = {
@@ -50,13 +61,14 @@ async function readingOf(work: OperationWork): Promise<Reading> {
 }
 
 async function execute(
-  { session, attempt }: OperationWork,
+  { session, attempt, attemptParts }: OperationWork,
   { shape, name }: Pick<Operation, 'shape' | 'name'>,
   parameters: Arguments,
 ): Promise<unknown> {
   if (holdsUnsaved(parameters)) throw unsupported('An attachment stands where none was declared');
   const model = modelOf(await session(), shape.name);
-  return attempt(async () => model[name]?.(parameters));
+  const write = async () => model[name]?.(parameters);
+  return nests(shape, parameters) ? attemptParts(write) : attempt(write);
 }
 
 function runCreate(work: OperationWork, operation: Operation): Promise<unknown> {
@@ -114,37 +126,52 @@ function runUpdateMany(work: OperationWork, operation: Operation): Promise<unkno
     const rows = await matchingRows(await readingOf(work), shape, where, limit);
     const assignments = await settleAll(given.assignments.map((one) => assign(files, rows, one)));
     const results: unknown[] = [];
-    for (const { first, part } of partsOf(rows, assignments)) {
+    for (const { first, part } of alike(rows, assignments)) {
       const own = assignments.map(({ field, entry, values }) => [
         field,
         toJson(entry, values[first] ?? null),
       ]);
       const data = { ...given.values, ...Object.fromEntries(own) };
-      results.push(await execute(work, operation, { ...others, where: likeOneOf(shape.key, part), data }));
+      results.push(...(await executeFor(part, work, operation, { ...others, data })));
     }
+    if (countOf(results) !== rows.length) throw new DepotError('ATTACHMENT_CONFLICT');
     await work.unit.remove(unused({ files, given, rows }, assignments));
     return summed(operation, results);
   });
 }
 
 /** Rows that are given the same: all, where there are no files, else each by itself. */
-function partsOf(rows: readonly Row[], assignments: readonly RowAssignment[]): Part[] {
+function alike(rows: readonly Row[], assignments: readonly RowAssignment[]): Part<Row>[] {
   const hasFiles = assignments.some(({ values }) => values.some((items) => items && items.length > 0));
   if (!hasFiles && rows.length > 0) return [{ first: 0, part: rows }];
-  return rows.map((row, first) => ({ first, part: [row] }));
+  return partsOf(rows, 1);
 }
 
-interface Part {
-  /** The position of its first row among all. */
-  readonly first: number;
-  readonly part: readonly Row[];
+/** Does something with rows that are known by their keys: in parts, where there are too many for one. */
+async function executeFor(
+  rows: readonly Row[],
+  work: OperationWork,
+  operation: Operation,
+  parameters: Arguments,
+): Promise<unknown[]> {
+  const { shape } = operation;
+  const results: unknown[] = [];
+  for (const where of likeOneOf(shape, shape.key, rows))
+    results.push(await execute(work, operation, { ...parameters, where }));
+  return results;
+}
+
+/** How many rows several results are about; NaN where an extension gives something else. */
+function countOf(results: readonly unknown[]): number {
+  const counts = results.map((result) =>
+    Array.isArray(result) ? result.length : Number((result as { readonly count?: unknown } | null)?.count),
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** One result of several. */
 function summed({ name }: Operation, results: readonly unknown[]): unknown {
-  if (name === 'updateManyAndReturn') return results.flat();
-  const counts = results as { count: number }[];
-  return { count: counts.reduce((sum, { count }) => sum + count, 0) };
+  return name === 'updateManyAndReturn' ? results.flat() : { count: countOf(results) };
 }
 
 /** Prisma looks first as well, unless the database can do both at once: a row that comes up meanwhile fails on its key. */
@@ -177,9 +204,11 @@ async function runDeleteMany(work: OperationWork, operation: Operation): Promise
   const reading = await readingOf(work);
   const rows = await matchingRows(reading, shape, parameters.where, parameters.limit);
   const before = await rowsBelow(reading, shape, rows);
-  const result = await execute(work, operation, { where: likeOneOf(shape.key, rows) });
+  const results = await executeFor(rows, work, operation, {});
+  // Rows that nobody has seen may look like these: their files are unknown.
+  if (countOf(results) > rows.length) throw new DepotError('ATTACHMENT_CONFLICT');
   await work.unit.remove(await attachmentsGone(reading, before));
-  return result;
+  return results.length === 1 ? results[0] : summed(operation, results);
 }
 
 /** What a field is set to. */

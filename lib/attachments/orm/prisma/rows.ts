@@ -1,7 +1,8 @@
 import type { Attachment } from '../../attachment.js';
 import { type Client, modelOf, type Row } from './client.js';
 import type { Cascade, ModelShape } from './data-model.js';
-import { type Dialect, keysFound } from './dialect.js';
+import { type Dialect, rowsFound } from './dialect.js';
+import { partsOf } from './parts.js';
 
 /** Where rows are read that are about to be changed. */
 export interface Reading {
@@ -11,10 +12,11 @@ export interface Reading {
 
 /** The row that an operation names, with its attachments; nobody else changes it from now on. */
 export async function uniqueRow(reading: Reading, shape: ModelShape, where: unknown): Promise<Row[]> {
-  return locked(reading, shape, async () => {
+  const read = async () => {
     const row = await modelOf(reading.client, shape.name).findUnique({ where, select: selection(shape) });
     return row ? [row] : [];
-  });
+  };
+  return locked(reading, shape, read, read);
 }
 
 /** The rows that a condition is true of; likewise. @param limit how many at most */
@@ -27,21 +29,26 @@ export function matchingRows(
   const take = limit === undefined ? {} : { take: limit };
   const find = (condition: unknown) =>
     modelOf(reading.client, shape.name).findMany({ where: condition, select: selection(shape), ...take });
-  return locked(reading, shape, (known) =>
-    find(known ? { AND: [where ?? {}, likeOneOf(shape.key, known)] } : where),
-  );
+  const findAgain = async (known: readonly Row[]) => {
+    const found: Row[][] = [];
+    for (const condition of likeOneOf(shape, shape.key, known))
+      found.push(await find({ AND: [where ?? {}, condition] }));
+    return found.flat();
+  };
+  return locked(reading, shape, () => find(where), findAgain);
 }
 
 /** Reads rows, locks them, and reads again: they may have been changed before they were locked. */
 async function locked(
   { client, dialect }: Reading,
   shape: ModelShape,
-  read: (known?: readonly Row[]) => Promise<Row[]>,
+  read: () => Promise<Row[]>,
+  readAgain: (known: readonly Row[]) => Promise<Row[]>,
 ): Promise<Row[]> {
   const rows = await read();
   if (dialect.name === 'sqlite' || rows.length === 0) return rows;
-  await dialect.lock(client, shape, rows);
-  return read(rows);
+  await dialect.find(client, shape, rows, true);
+  return readAgain(rows);
 }
 
 /** What tells rows apart, what other rows refer to, and the attachments. */
@@ -50,11 +57,25 @@ function selection({ attachments, key, cascades }: ModelShape): object {
   return Object.fromEntries([...key, ...parentKeys, ...attachments.keys()].map((field) => [field, true]));
 }
 
-/** A condition: these fields have the values of one of these rows. */
-export function likeOneOf(fields: readonly string[], rows: readonly Row[]): Row {
+/** Conditions, one for some of these rows: fields have the values of one of them. */
+export function likeOneOf(shape: ModelShape, fields: readonly string[], rows: readonly Row[]): Row[] {
   const [first = '', ...others] = fields;
-  if (others.length === 0) return { [first]: { in: rows.map((row) => row[first]) } };
-  return { OR: rows.map((row) => Object.fromEntries(fields.map((field) => [field, row[field]]))) };
+  // Prisma makes several statements of a long list by itself.
+  if (others.length === 0 && !shape.isFiner(first))
+    return [{ [first]: { in: rows.map((row) => row[first]) } }];
+  return partsOf(rows).map(({ part }) => ({ OR: part.map((row) => like(shape, fields, row)) }));
+}
+
+function like(shape: ModelShape, fields: readonly string[], row: Row): Row {
+  const conditions = fields.map((field) => {
+    const value = row[field];
+    return [field, shape.isFiner(field) && value instanceof Date ? sameMillisecond(value) : value];
+  });
+  return Object.fromEntries(conditions);
+}
+
+function sameMillisecond(date: Date): object {
+  return { gte: date, lt: new Date(date.getTime() + 1) };
 }
 
 /** The attachments in a value of a field. */
@@ -99,18 +120,11 @@ export async function attachmentsGone(
   const gone: Attachment[][] = [];
   for (const { shape, rows } of before) {
     const withFiles = rows.filter((row) => attachmentsOf(shape, [row]).length > 0);
-    const names = shape.key.map((field) => shape.column(field));
-    const left = new Set(
-      (await keysFound(client, dialect, shape, withFiles)).map((row) => nameOf(row, names)),
-    );
-    const isGone = (row: Row) => !left.has(nameOf(row, shape.key));
+    const left = new Set(await rowsFound(client, dialect, shape, withFiles));
+    const isGone = (row: Row) => !left.has(row);
     gone.push(attachmentsOf(shape, withFiles.filter(isGone)));
   }
   return gone.flat();
-}
-
-function nameOf(row: Row, key: readonly string[]): string {
-  return JSON.stringify(key.map((name) => String(row[name])));
 }
 
 async function childrenOf(
@@ -118,11 +132,16 @@ async function childrenOf(
   { child, references }: Cascade,
   parents: readonly Row[],
 ): Promise<Row[]> {
-  if (parents.length === 0) return [];
   const fields = references.map(({ childKey }) => childKey);
   const toChild = (parent: Row) =>
     Object.fromEntries(references.map(({ childKey, parentKey }) => [childKey, parent[parentKey]]));
-  return matchingRows(reading, child, likeOneOf(fields, parents.map(toChild)));
+  // Nothing refers to null.
+  const referred = parents.map(toChild).filter((row) => fields.every((field) => row[field] !== null));
+  if (referred.length === 0) return [];
+  const children: Row[][] = [];
+  for (const condition of likeOneOf(child, fields, referred))
+    children.push(await matchingRows(reading, child, condition));
+  return children.flat();
 }
 
 /** Rows that were seen, by their keys. */
@@ -131,8 +150,12 @@ type Seen = Map<ModelShape, Set<string>>;
 /** Rows may refer to each other in a circle, and be reached on two ways. */
 function isFirst(seen: Seen, shape: ModelShape, row: Row): boolean {
   const known = seen.get(shape) ?? new Set();
-  const name = nameOf(row, shape.key);
+  const name = JSON.stringify(shape.key.map((field) => nameOf(row[field])));
   const isNew = !known.has(name);
   seen.set(shape, known.add(name));
   return isNew;
+}
+
+function nameOf(value: unknown): string {
+  return value instanceof Date ? value.toISOString() : String(value);
 }

@@ -4,6 +4,8 @@ export interface SchemaField {
   /** A scalar, an enumeration, or a model. */
   readonly type: string;
   readonly isList: boolean;
+  /** Whether it may be null. */
+  readonly isOptional: boolean;
   /** The attributes behind the type, e.g. `@id @default(autoincrement())`. */
   readonly attributes: string;
 }
@@ -18,7 +20,11 @@ export interface SchemaModel {
 
 const MODEL = /^[ \t]*model\s+(\w+)\s*\{(.*?)^[ \t]*\}/gms;
 
-const FIELD = /^(\w+)\s+(\w+)(\[\])?\??(.*)$/;
+const ENUM = /^[ \t]*enum\s+(\w+)\s*\{(.*?)^[ \t]*\}/gms;
+
+const FIELD = /^(\w+)\s+(\w+)(\[\])?(\?)?(.*)$/;
+
+const ENUM_VALUE = /^(\w+)(.*)$/;
 
 /** A comment, or a text in which something may look like one. */
 const COMMENT_OR_TEXT = /\/\/[^\n]*|"(?:[^"\\]|\\.)*"/g;
@@ -28,8 +34,27 @@ const COMMENT_OR_TEXT = /\/\/[^\n]*|"(?:[^"\\]|\\.)*"/g;
  * (https://www.prisma.io/docs/orm/prisma-schema/data-model/models).
  */
 export function parseSchema(text: string): SchemaModel[] {
-  const bare = text.replace(COMMENT_OR_TEXT, (match) => (match.startsWith('//') ? '' : match));
-  return [...bare.matchAll(MODEL)].map(([, name = '', body = '']) => parseModel(name, linesOf(body)));
+  return [...withoutComments(text).matchAll(MODEL)].map(([, name = '', body = '']) =>
+    parseModel(name, linesOf(body)),
+  );
+}
+
+/** The enumerations in it: what the database has for each of their values. */
+export function parseEnums(text: string): Map<string, ReadonlyMap<string, string>> {
+  const enums = [...withoutComments(text).matchAll(ENUM)];
+  return new Map(enums.map(([, name = '', body = '']) => [name, parseEnum(linesOf(body))]));
+}
+
+function parseEnum(lines: readonly string[]): Map<string, string> {
+  const values = lines.flatMap((line): [string, string][] => {
+    const [, value, attributes = ''] = ENUM_VALUE.exec(line) ?? [];
+    return value ? [[value, textIn(attributes, '@map') ?? value]] : [];
+  });
+  return new Map(values);
+}
+
+function withoutComments(text: string): string {
+  return text.replace(COMMENT_OR_TEXT, (match) => (match.startsWith('//') ? '' : match));
 }
 
 /** An attribute may be written over several lines: it ends with its last bracket. */
@@ -46,8 +71,9 @@ function linesOf(body: string): string[] {
 
 function parseModel(name: string, lines: readonly string[]): SchemaModel {
   const fields = lines.flatMap((line) => {
-    const [, field, type = '', list, attributes = ''] = FIELD.exec(line) ?? [];
-    return field ? [{ name: field, type, isList: list !== undefined, attributes }] : [];
+    const [, field, type = '', list, optional, attributes = ''] = FIELD.exec(line) ?? [];
+    const kind = { isList: list !== undefined, isOptional: optional !== undefined };
+    return field ? [{ name: field, type, ...kind, attributes }] : [];
   });
   return { name, fields, attributes: lines.filter((line) => line.startsWith('@@')) };
 }
