@@ -617,6 +617,16 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       await expectExact(3);
     });
 
+    test('keeps what rows have in lists of lists', async () => {
+      const { attachment } = attachments;
+      const part = Schema.create({ scan: attachment() });
+      const Sheet = connection.model('Sheet', new Schema({ grid: [[attachment()]], parts: [[part]] }));
+      await Sheet.create({ grid: [[attach(bytes('1'))]], parts: [[{ scan: attach(bytes('2')) }]] });
+      for (const path of await files()) await announce([path]);
+      expect(await attachments.recover()).toMatchObject({ intents: 2, deleted: [] });
+      await expectExact(2);
+    });
+
     test('keeps what Python has written, as an object or as a text', async () => {
       const Product = productModel();
       await Product.create({ name: 'first', manual: attach(bytes('1')) });
