@@ -330,6 +330,48 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       await expectExact(0);
     });
 
+    test('by pipelines take attachments away, and give no place the file of another', async () => {
+      const Product = productModel();
+      const update = (...pipeline: object[]) =>
+        Product.updateMany({}, pipeline as mongoose.UpdateWithAggregationPipeline, { updatePipeline: true });
+      const content = { photo: attach(bytes('1')), pictures: [attach(bytes('2'))] };
+      await Product.create({ name: 'a', ...content, maker: { logo: attach(bytes('3')) } });
+      for (const stage of [
+        { $set: { manual: '$photo' } },
+        { $addFields: { maker: { logo: '$photo' } } },
+        { $set: { pictures: { $concatArrays: ['$pictures', ['$photo']] } } },
+        { $project: { name: 1, manual: '$photo' } },
+        { $replaceWith: { $mergeObjects: ['$$ROOT', { manual: '$photo' }] } },
+        { $unset: 'photo.path' },
+      ])
+        await expect(update(stage)).rejects.toMatchObject({ code: 'ATTACHMENT_UNSUPPORTED' });
+      await expectExact(4);
+      await update({ $set: { name: 'b', maker: { name: { $toUpper: '$name' } } } });
+      await expectExact(4);
+      await update({ $set: { photo: null } }, { $unset: ['manual'] });
+      await expectExact(2);
+      await update({ $set: { 'maker.logo': '$$REMOVE', pictures: [] } });
+      await expectExact(0);
+      expect(await Product.findOne({})).toMatchObject({ name: 'b', maker: { name: 'A' } });
+    });
+
+    test.each(['save', 'updateOne', 'replaceOne'])(
+      'keep a file that others have given to another place of the row too: %s',
+      async (how) => {
+        const Product = productModel();
+        const product = await Product.create({ name: 'a', photo: attach(bytes('1')) });
+        const rows = connection.db?.collection('products');
+        await rows?.updateOne({}, [{ $set: { manual: '$photo', languages: { en: '$photo' } } }]);
+        const found = await Product.findById(product.id).orFail();
+        if (how === 'save') await found.set({ manual: null }).save();
+        if (how === 'updateOne') await Product.updateOne({}, { $set: { manual: null, pictures: [] } });
+        if (how === 'replaceOne') await Product.replaceOne({}, { name: 'b', photo: found.photo });
+        await expectExact(2);
+        await Product.updateOne({}, { photo: null, languages: {} });
+        await expectExact(0);
+      },
+    );
+
     test('that find no row leave no file; upserts keep theirs', async () => {
       const Product = productModel();
       await Product.updateOne({ name: 'none' }, { photo: attach(bytes('1')) });
