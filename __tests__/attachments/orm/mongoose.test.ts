@@ -269,6 +269,33 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       expect(product.photo?.isStored).toBe(true);
       await expectExact(2);
     });
+
+    test('whose row has changed meanwhile are pending, and can be saved again', async () => {
+      const { attachment } = attachments;
+      const schema = Schema.create({ name: String, photo: attachment(), pages: [attachment()] });
+      schema.set('optimisticConcurrency', true);
+      const Report = connection.model('Report', schema);
+      const report = await Report.create({ name: 'a', photo: attach(bytes('1')) });
+      const late = await Report.findById(report.id).orFail();
+      await report.set({ name: 'b' }).save();
+      late.photo = attach(bytes('2'));
+      late.pages.push(attach(bytes('3')));
+      await expect(late.save()).rejects.toThrow(mongoose.Error.VersionError);
+      await connection.transaction(async (session) => {
+        await expect(late.save({ session })).rejects.toThrow(mongoose.Error.VersionError);
+      });
+      late.$session(null);
+      await expectExact(1);
+      expect([late.photo.isStored, late.pages[0]?.isStored]).toEqual([false, false]);
+      const fresh = await Report.findById(report.id).orFail();
+      fresh.photo = late.photo;
+      await fresh.save();
+      expect(String(await fresh.photo.buffer())).toBe('2');
+      await late.set({ __v: fresh.get('__v') }).save();
+      expect(String(await late.photo.buffer())).toBe('2');
+      expect(String(await late.pages[0]?.buffer())).toBe('3');
+      await expectExact(2);
+    });
   });
 
   describe('statements', () => {
@@ -740,20 +767,53 @@ await describeWith(
   'mongoose, on a single server',
   [() => startMongoServer({ replicaSet: false })],
   (server) => {
-    test('files follow each statement', async () => {
-      const connection = await mongoose
-        .createConnection(server.directUrl, { dbName: `single-${randomUUID()}` })
-        .asPromise();
-      const storage = new MemoryStorage();
+    let connection: Connection;
+    let storage: MemoryStorage;
+    let attachments: MongooseAttachments;
+
+    beforeEach(async () => {
+      const dbName = `single-${randomUUID()}`;
+      connection = await mongoose.createConnection(server.directUrl, { dbName }).asPromise();
+      storage = new MemoryStorage();
       const depot = new DepotManager();
       depot.configure('default', storage);
-      const attachments = useAttachments(connection, { depot });
+      attachments = useAttachments(connection, { depot });
+    });
+
+    afterEach(async () => {
+      await attachments.close();
+      await connection.dropDatabase();
+      await connection.close();
+    });
+
+    async function count(): Promise<number> {
+      await attachments.idle();
+      return (await Readable.from(storage.list()).toArray()).length;
+    }
+
+    test('a row that changes while it is saved keeps its file, and what was stored for it goes', async () => {
+      const schema = Schema.create({ name: String, photo: attachments.attachment() });
+      schema.set('optimisticConcurrency', true);
+      const Item = connection.model('Item', schema);
+      const item = await Item.create({ photo: attach(bytes('1')) });
+      const rows = connection.db?.collection('items');
+      const { collection: driver } = Item.collection as unknown as { collection: mongoose.mongo.Collection };
+      const updateOne = driver.updateOne.bind(driver);
+      driver.updateOne = async (...given: Parameters<typeof updateOne>) => {
+        await rows?.updateOne({}, { $inc: { __v: 1 } });
+        return updateOne(...given);
+      };
+      item.photo = attach(bytes('2'));
+      await expect(item.save()).rejects.toThrow(mongoose.Error.VersionError);
+      expect(await count()).toBe(1);
+      expect(item.photo.isStored).toBe(false);
+      const found = await Item.findById(item.id).orFail();
+      expect(String(await found.photo?.buffer())).toBe('1');
+    });
+
+    test('files follow each statement', async () => {
       const { attachment } = attachments;
       const Item = connection.model('Item', Schema.create({ photo: attachment(), pages: [attachment()] }));
-      const count = async () => {
-        await attachments.idle();
-        return (await Readable.from(storage.list()).toArray()).length;
-      };
       const item = await Item.create({
         photo: attach(bytes('1')),
         pages: [attach(bytes('2')), attach(bytes('3'))],
@@ -769,9 +829,6 @@ await describeWith(
       expect(await count()).toBe(0);
       const notes = connection.collection('depot_intents');
       expect(await notes.find({ state: { $ne: 'places' } }).toArray()).toEqual([]);
-      await attachments.close();
-      await connection.dropDatabase();
-      await connection.close();
     });
   },
 );

@@ -142,9 +142,11 @@ export class Writer {
       if (!session && isBulkError(error)) await keepPart(attached, work, { ...sent, result: error });
       throw error;
     });
-    const gone = allocation.gone ?? (await goneAfter(attached, { ...sent, result }));
+    // Without a transaction, the row may have changed since it was looked at.
+    const foreseen = session && allocation.gone;
+    const gone = foreseen ?? (await goneAfter(attached, { ...sent, result }));
     await work.unit.remove(...gone, ...unused);
-    work.show([...stored, ...allocation.kept]);
+    work.show(without(gone, [...stored, ...allocation.kept]));
     return unwrapped(call, result);
   }
 
@@ -229,6 +231,12 @@ async function goneAfter({ call, values, stored }: AttachedCall, done: Done): Pr
   const owned = pathsIn(left);
   const all = new Map([...old, ...stored.values()].map((attachment) => [attachment.path, attachment]));
   return [...all.values()].filter(({ path }) => !owned.has(path));
+}
+
+/** What was stored for a row that there was not is not shown: what was given can be saved again. */
+function without(gone: readonly Attachment[], shown: readonly (readonly [Attachment, Attachment])[]) {
+  const paths = new Set(gone.map(({ path }) => path));
+  return shown.filter(([, { path }]) => !paths.has(path));
 }
 
 async function storeAll(
