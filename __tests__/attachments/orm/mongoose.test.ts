@@ -431,6 +431,62 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       await expectExact(6);
     });
 
+    test('find rows by their attachments', async () => {
+      const Product = productModel();
+      const pictures = [attach(bytes('2')), attach(bytes('3'))];
+      const parts = [{ label: 'x', scan: attach(bytes('4')) }];
+      const product = await Product.create({ name: 'a', photo: attach(bytes('1')), pictures, parts });
+      await Product.create({ name: 'b', photo: attach(bytes('1')) });
+      const found = await Product.findById(product.id).orFail();
+      for (const { photo, pictures, parts } of [product, found]) {
+        const filters: object[] = [
+          { photo },
+          { photo: { $in: [photo] } },
+          { pictures: pictures[1] },
+          { pictures: { $elemMatch: { $eq: pictures[0] } } },
+          { parts: { $elemMatch: { scan: parts[0]?.scan } } },
+          { $or: [{ manual: photo }, { 'parts.scan': parts[0]?.scan }] },
+        ];
+        for (const filter of filters) {
+          expect((await Product.find(filter)).map(({ name }) => name)).toEqual(['a']);
+          expect(await Product.findOne(filter)).toMatchObject({ name: 'a' });
+          expect(await Product.countDocuments(filter)).toBe(1);
+          expect(await Product.distinct('name', filter)).toEqual(['a']);
+        }
+        expect(await Product.find({ photo: { $ne: photo } })).toMatchObject([{ name: 'b' }]);
+      }
+      await expect(Product.findOne({ photo: attach(bytes('1')) })).rejects.toMatchObject({
+        code: 'ATTACHMENT_PENDING',
+      });
+      await expectExact(7);
+    });
+
+    test('write to rows that their attachments tell, or to no row', async () => {
+      const Product = productModel();
+      const pictures = [attach(bytes('2')), attach(bytes('3'))];
+      const product = await Product.create({ name: 'a', photo: attach(bytes('1')), pictures });
+      const { id } = product;
+      const photo = product.photo as Attachment;
+      const [first, second] = product.pictures;
+      await Product.updateOne({ pictures: first }, { $set: { 'pictures.$': attach(bytes('4')) } });
+      const change = { $set: { 'pictures.$[one]': attach(bytes('5')) } };
+      await Product.updateOne({ _id: id }, change, { arrayFilters: [{ one: second }] });
+      const found = await Product.findById(id).orFail();
+      expect(await Promise.all(found.pictures.map(async (one) => String(await one.buffer())))).toEqual([
+        '4',
+        '5',
+      ]);
+      await Product.updateOne({ photo }, { photo: attach(bytes('6')) });
+      expect(await Product.updateOne({ photo }, { photo: null })).toMatchObject({ matchedCount: 0 });
+      expect(await Product.deleteOne({ photo })).toMatchObject({ deletedCount: 0 });
+      await expectExact(4);
+      const upsert = Product.updateOne({ pictures: found.pictures[0] }, { name: 'b' }, { upsert: true });
+      await expect(upsert).rejects.toMatchObject({ code: 'ATTACHMENT_UNSUPPORTED' });
+      const deletion = { deleteOne: { filter: { pictures: found.pictures[0] } } };
+      expect(await Product.bulkWrite([deletion])).toMatchObject({ deletedCount: 1 });
+      await expectExact(0);
+    });
+
     test('insertMany, updateMany, deleteMany', async () => {
       const Product = productModel();
       await Product.init();

@@ -1,5 +1,5 @@
 import type { Attachment } from '../../attachment.js';
-import { separated, sourceOf } from './assignments.js';
+import { compared, separated, sourceOf } from './assignments.js';
 import { exchanged } from './payload.js';
 import type { Places } from './places.js';
 import type { AttachedRow } from './rows.js';
@@ -87,11 +87,6 @@ export class Allocation {
 
 /** Operators that write no value, but take out what is equal to it. */
 const COMPARING: readonly string[] = ['$pull', '$pullAll'];
-
-/** With what rows have in the place of stored attachments. */
-function compared(changes: unknown): unknown {
-  return exchanged(changes, (attachment) => sourceOf(attachment)?.data ?? attachment);
-}
 
 /** Where an operation writes values; nothing where it does more than that with attachments. */
 function writtenPlaces({ kind, payload }: Operation, places: Places): string[] | undefined {

@@ -1,7 +1,7 @@
 import type { Document } from 'mongoose';
 import { type Attachment, attach } from '../../attachment.js';
 import type { AttachmentField } from '../../field.js';
-import { isPlainObject } from './payload.js';
+import { exchanged, isPlainObject } from './payload.js';
 
 /** What a document keeps its values in. */
 type Container = Record<string, unknown>;
@@ -59,6 +59,11 @@ export function fieldOf(value: Attachment): AttachmentField | undefined {
 /** The stored attachment that a value is, or stands for; nothing for new content. */
 export function sourceOf(value: Attachment): Attachment | undefined {
   return value.isStored ? value : assignments.get(value)?.source;
+}
+
+/** What is compared with rows: with what these have in the place of stored attachments. */
+export function compared<Condition>(condition: Condition): Condition {
+  return exchanged(condition, (value) => sourceOf(value)?.data ?? value) as Condition;
 }
 
 /** Shows the value that was stored, in the document which holds the one that was given; or the other way round. */

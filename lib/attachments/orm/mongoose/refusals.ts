@@ -22,6 +22,15 @@ export function refuseUnsupported(call: WriteCall, values: readonly Attachment[]
   for (const operation of operations) refuseOperation(call, operation, places);
 }
 
+/**
+ * A row that an upsert makes has what its filter says.
+ * @throws DepotError `ATTACHMENT_UNSUPPORTED`
+ */
+export function refuseUpserts({ method, operations }: WriteCall): void {
+  if (operations.some(({ filter, options }) => options.upsert && attachmentsIn(filter).length > 0))
+    throw unsupported(method, 'an upsert would give the attachment in its filter to another row');
+}
+
 function refuseOperation({ method, operations }: WriteCall, operation: Operation, places: Places): void {
   const { kind, isMany, payload } = operation;
   const hasValues = kind === 'update' && attachmentsIn(payload).length > 0;

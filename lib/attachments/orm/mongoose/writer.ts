@@ -8,11 +8,11 @@ import { openDatabase } from './notes.js';
 import { attachmentsIn, exchanged } from './payload.js';
 import type { Places, Row } from './places.js';
 import type { References } from './references.js';
-import { mayDrop, refuseUnsupported } from './refusals.js';
+import { mayDrop, refuseUnsupported, refuseUpserts } from './refusals.js';
 import { type AttachedRow, RowReader } from './rows.js';
 import { type Sessions, Work } from './sessions.js';
 import { MongoTransaction } from './transaction.js';
-import type { Operation, WriteCall, WriteOptions } from './write-call.js';
+import { comparing, type Operation, type WriteCall, type WriteOptions } from './write-call.js';
 
 /** What all collections of a connection share. */
 export interface WriterContext {
@@ -52,7 +52,9 @@ export class Writer {
    * Does what a call says.
    * @throws DepotError `ATTACHMENT_UNSUPPORTED`, those of `UnitOfWork.store`; what the driver throws
    */
-  async write(call: WriteCall, places: Places, send: Send): Promise<unknown> {
+  async write(given: WriteCall, places: Places, send: Send): Promise<unknown> {
+    refuseUpserts(given);
+    const call = comparing(given);
     const values = attachmentsIn(call.operations.map(({ payload }) => payload));
     const isDropping = call.operations.some((operation) => mayDrop(operation, places));
     if (values.length === 0 && !isDropping) return send(...call.toArguments(call.operations, call.options));
