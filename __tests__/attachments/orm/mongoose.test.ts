@@ -270,6 +270,40 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       await expectExact(2);
     });
 
+    test('that are clones show what their own row has', async () => {
+      const Product = productModel();
+      const original = await Product.create({
+        name: 'a',
+        photo: attach(bytes('photo')),
+        pictures: [attach(bytes('one'))],
+        parts: [{ label: 'cable', scan: attach(bytes('scan')) }],
+        seal: { picture: attach(bytes('seal')) },
+        languages: { en: attach(bytes('english')) },
+        shots: { front: { file: attach(bytes('front')) } },
+      });
+      const clone = original.$clone();
+      expect(clone.photo?.path).toBe(original.photo?.path);
+      const other = clone.$clone().set({ name: 'b', photo: attach(bytes('other')) });
+      for (const one of [clone, other]) one.isNew = true;
+      await clone.set({ _id: new mongoose.Types.ObjectId(), name: 'c' }).save();
+      const copy = other.set({ _id: new mongoose.Types.ObjectId() }).$clone();
+      await other.save();
+      await copy.set({ _id: new mongoose.Types.ObjectId(), name: 'd' }).save();
+      await expectExact(4 * 7);
+      for (const document of [original, clone, other, copy]) {
+        const found = await Product.findById(document.id).orFail();
+        expect(JSON.parse(JSON.stringify(document))).toEqual(JSON.parse(JSON.stringify(found)));
+      }
+      await original.deleteOne();
+      expect(String(await clone.photo?.buffer())).toBe('photo');
+      expect(String(await copy.photo?.buffer())).toBe('other');
+      expect(String(await clone.parts[0]?.scan?.buffer())).toBe('scan');
+      clone.photo = attach(bytes('new'));
+      await clone.save();
+      expect(String(await clone.photo.buffer())).toBe('new');
+      await expectExact(3 * 7);
+    });
+
     test('whose row has changed meanwhile are pending, and can be saved again', async () => {
       const { attachment } = attachments;
       const schema = Schema.create({ name: String, photo: attachment(), pages: [attachment()] });

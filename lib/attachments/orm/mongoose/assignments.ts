@@ -1,5 +1,5 @@
 import type { Document } from 'mongoose';
-import { type Attachment, attach } from '../../attachment.js';
+import { Attachment, attach } from '../../attachment.js';
 import type { AttachmentField } from '../../field.js';
 import { exchanged, isPlainObject } from './payload.js';
 
@@ -72,18 +72,45 @@ export function exchange(from: Attachment, to: Attachment): void {
   if (!assignment || from === to) return;
   const { field, holder, shownAs } = assignment;
   assignments.set(to, { field, holder });
-  const spots = holder ? [...spotsOf(holder._doc, shownAs ?? from)] : [];
-  for (const put of shownAs ? spots.slice(-1) : spots) put(to);
+  const all = holder ? [...spotsOf(holder._doc)] : [];
+  const spots = all.filter(({ value }) => value === (shownAs ?? from));
+  for (const spot of shownAs ? spots.slice(-1) : spots) spot.put(to);
 }
 
-/** Where a document holds a value: each as what puts another one there, past mongoose's notes of changes. */
-function* spotsOf(
-  container: Container | unknown[],
-  wanted: Attachment,
-): Generator<(value: Attachment) => void> {
+/**
+ * Gives a document that was cloned values of its own: it has those of the original, which would be taken for the holder of
+ * what is stored for the clone.
+ * @param read what a row holds, as an attachment
+ */
+export function adopt(clone: MongooseDocument, read: (value: unknown) => Attachment | null): void {
+  for (const document of [clone, ...(clone.$getAllSubdocs() as MongooseDocument[])])
+    for (const { value, put } of [...spotsOf(document._doc)]) put(ownOf(value, document, read));
+}
+
+function ownOf(
+  value: Attachment,
+  holder: MongooseDocument,
+  read: (value: unknown) => Attachment | null,
+): Attachment {
+  const field = fieldOf(value);
+  if (!field) return value;
+  const own = value.isStored ? read(value.data) : null;
+  if (!own) return assigned(value, field, holder);
+  noteLoaded(own, field, holder);
+  return own;
+}
+
+/** Where a document holds an attachment. */
+interface Spot {
+  readonly value: Attachment;
+  /** Puts another one there, past mongoose's notes of changes. */
+  put(other: Attachment): void;
+}
+
+function* spotsOf(container: Container | unknown[]): Generator<Spot> {
   for (const [key, value] of entriesOf(container)) {
-    if (value === wanted) yield (other) => put(container, key, other);
-    else if (isContainer(value)) yield* spotsOf(rawOf(value), wanted);
+    if (value instanceof Attachment) yield { value, put: (other) => put(container, key, other) };
+    else if (isContainer(value)) yield* spotsOf(rawOf(value));
   }
 }
 

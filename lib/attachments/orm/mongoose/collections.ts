@@ -1,6 +1,6 @@
 import type { Collection, Connection, Model, Schema } from 'mongoose';
 import { DepotError } from '../../../errors.js';
-import { compared } from './assignments.js';
+import { adopt, compared, type MongooseDocument } from './assignments.js';
 import { Places } from './places.js';
 import { parseCall, WRITING_METHODS, type WritingMethod } from './write-call.js';
 import { Writer, type WriterContext } from './writer.js';
@@ -20,6 +20,8 @@ interface BulkOperation {
 export class Collections {
   readonly #context: WriterContext;
   readonly #watched = new Map<object, WatchedCollection>();
+  /** Methods that were put in the place of mongoose's own. */
+  readonly #cloning = new WeakSet<object>();
 
   constructor(context: WriterContext) {
     this.#context = context;
@@ -50,10 +52,24 @@ export class Collections {
     };
   }
 
-  #add({ collection, schema }: Model<unknown>): void {
+  #add({ collection, schema, prototype }: Model<unknown>): void {
     const watched = this.#watched.get(collection) ?? new WatchedCollection(collection, this.#context);
     this.#watched.set(collection, watched);
     watched.add(schema as unknown as Schema);
+    this.#watchClones(prototype, watched);
+  }
+
+  /** Discriminators inherit the method. */
+  #watchClones(prototype: MongooseDocument, watched: WatchedCollection): void {
+    const { $clone } = prototype;
+    if (this.#cloning.has($clone)) return;
+    const read = (value: unknown) => this.#context.attachments.read(value);
+    prototype.$clone = function (this: MongooseDocument) {
+      const clone = $clone.call(this) as MongooseDocument;
+      if (watched.hasAttachments) adopt(clone, read);
+      return clone;
+    };
+    this.#cloning.add(prototype.$clone);
   }
 }
 
