@@ -465,6 +465,28 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       await expectExact(6);
     });
 
+    test('look at the rows that their options choose', async () => {
+      const Product = productModel();
+      const rows = ['a', 'b', 'c', 'd'].map((name) => ({ name, photo: attach(bytes(name)) }));
+      const [, , , last] = await Product.insertMany(rows);
+      const isNamed = { $expr: { $eq: ['$name', '$$n'] } };
+      const one = await Product.findOneAndUpdate(isNamed, { photo: null }, { let: { n: 'a' } });
+      expect(one?.name).toBe('a');
+      await expectExact(6);
+      const deletion = { deleteOne: { filter: isNamed } };
+      await Product.bulkWrite([deletion], { let: { n: 'b' } });
+      await expectExact(4);
+      const collation = { locale: 'en', strength: 2 };
+      await Product.updateOne({ name: 'C' }, { photo: attach(bytes('new')) }, { collation });
+      await expectExact(4);
+      await Product.findOneAndUpdate({}, { photo: null }, { sort: { name: -1 }, maxTimeMS: 10_000 });
+      expect((await Product.findById(last?.id))?.photo).toBeNull();
+      await expectExact(2);
+      const filter = { name: 'c', size: undefined };
+      await Product.collection.updateOne(filter, { $unset: { photo: 1 } }, { ignoreUndefined: true });
+      await expectExact(0);
+    });
+
     test('find rows by their attachments', async () => {
       const Product = productModel();
       const pictures = [attach(bytes('2')), attach(bytes('3'))];

@@ -201,7 +201,7 @@ function prepared(
 async function rowsBefore({ call, places }: AttachedCall, reader: RowReader, session?: ClientSession) {
   const before: AttachedRow[][] = [];
   for (const one of call.operations)
-    before.push(mayDrop(one, places) ? await reader.matching(one, session) : []);
+    before.push(mayDrop(one, places) ? await reader.matching(one, call.options, session) : []);
   return before;
 }
 
