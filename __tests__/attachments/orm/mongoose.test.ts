@@ -269,6 +269,67 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       expect(product.photo?.isStored).toBe(true);
       await expectExact(2);
     });
+
+    test('that are clones show what their own row has', async () => {
+      const Product = productModel();
+      const original = await Product.create({
+        name: 'a',
+        photo: attach(bytes('photo')),
+        pictures: [attach(bytes('one'))],
+        parts: [{ label: 'cable', scan: attach(bytes('scan')) }],
+        seal: { picture: attach(bytes('seal')) },
+        languages: { en: attach(bytes('english')) },
+        shots: { front: { file: attach(bytes('front')) } },
+      });
+      const clone = original.$clone();
+      expect(clone.photo?.path).toBe(original.photo?.path);
+      const other = clone.$clone().set({ name: 'b', photo: attach(bytes('other')) });
+      for (const one of [clone, other]) one.isNew = true;
+      await clone.set({ _id: new mongoose.Types.ObjectId(), name: 'c' }).save();
+      const copy = other.set({ _id: new mongoose.Types.ObjectId() }).$clone();
+      await other.save();
+      await copy.set({ _id: new mongoose.Types.ObjectId(), name: 'd' }).save();
+      await expectExact(4 * 7);
+      for (const document of [original, clone, other, copy]) {
+        const found = await Product.findById(document.id).orFail();
+        expect(JSON.parse(JSON.stringify(document))).toEqual(JSON.parse(JSON.stringify(found)));
+      }
+      await original.deleteOne();
+      expect(String(await clone.photo?.buffer())).toBe('photo');
+      expect(String(await copy.photo?.buffer())).toBe('other');
+      expect(String(await clone.parts[0]?.scan?.buffer())).toBe('scan');
+      clone.photo = attach(bytes('new'));
+      await clone.save();
+      expect(String(await clone.photo.buffer())).toBe('new');
+      await expectExact(3 * 7);
+    });
+
+    test('whose row has changed meanwhile are pending, and can be saved again', async () => {
+      const { attachment } = attachments;
+      const schema = Schema.create({ name: String, photo: attachment(), pages: [attachment()] });
+      schema.set('optimisticConcurrency', true);
+      const Report = connection.model('Report', schema);
+      const report = await Report.create({ name: 'a', photo: attach(bytes('1')) });
+      const late = await Report.findById(report.id).orFail();
+      await report.set({ name: 'b' }).save();
+      late.photo = attach(bytes('2'));
+      late.pages.push(attach(bytes('3')));
+      await expect(late.save()).rejects.toThrow(mongoose.Error.VersionError);
+      await connection.transaction(async (session) => {
+        await expect(late.save({ session })).rejects.toThrow(mongoose.Error.VersionError);
+      });
+      late.$session(null);
+      await expectExact(1);
+      expect([late.photo.isStored, late.pages[0]?.isStored]).toEqual([false, false]);
+      const fresh = await Report.findById(report.id).orFail();
+      fresh.photo = late.photo;
+      await fresh.save();
+      expect(String(await fresh.photo.buffer())).toBe('2');
+      await late.set({ __v: fresh.get('__v') }).save();
+      expect(String(await late.photo.buffer())).toBe('2');
+      expect(String(await late.pages[0]?.buffer())).toBe('3');
+      await expectExact(2);
+    });
   });
 
   describe('statements', () => {
@@ -330,6 +391,48 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       await expectExact(0);
     });
 
+    test('by pipelines take attachments away, and give no place the file of another', async () => {
+      const Product = productModel();
+      const update = (...pipeline: object[]) =>
+        Product.updateMany({}, pipeline as mongoose.UpdateWithAggregationPipeline, { updatePipeline: true });
+      const content = { photo: attach(bytes('1')), pictures: [attach(bytes('2'))] };
+      await Product.create({ name: 'a', ...content, maker: { logo: attach(bytes('3')) } });
+      for (const stage of [
+        { $set: { manual: '$photo' } },
+        { $addFields: { maker: { logo: '$photo' } } },
+        { $set: { pictures: { $concatArrays: ['$pictures', ['$photo']] } } },
+        { $project: { name: 1, manual: '$photo' } },
+        { $replaceWith: { $mergeObjects: ['$$ROOT', { manual: '$photo' }] } },
+        { $unset: 'photo.path' },
+      ])
+        await expect(update(stage)).rejects.toMatchObject({ code: 'ATTACHMENT_UNSUPPORTED' });
+      await expectExact(4);
+      await update({ $set: { name: 'b', maker: { name: { $toUpper: '$name' } } } });
+      await expectExact(4);
+      await update({ $set: { photo: null } }, { $unset: ['manual'] });
+      await expectExact(2);
+      await update({ $set: { 'maker.logo': '$$REMOVE', pictures: [] } });
+      await expectExact(0);
+      expect(await Product.findOne({})).toMatchObject({ name: 'b', maker: { name: 'A' } });
+    });
+
+    test.each(['save', 'updateOne', 'replaceOne'])(
+      'keep a file that others have given to another place of the row too: %s',
+      async (how) => {
+        const Product = productModel();
+        const product = await Product.create({ name: 'a', photo: attach(bytes('1')) });
+        const rows = connection.db?.collection('products');
+        await rows?.updateOne({}, [{ $set: { manual: '$photo', languages: { en: '$photo' } } }]);
+        const found = await Product.findById(product.id).orFail();
+        if (how === 'save') await found.set({ manual: null }).save();
+        if (how === 'updateOne') await Product.updateOne({}, { $set: { manual: null, pictures: [] } });
+        if (how === 'replaceOne') await Product.replaceOne({}, { name: 'b', photo: found.photo });
+        await expectExact(2);
+        await Product.updateOne({}, { photo: null, languages: {} });
+        await expectExact(0);
+      },
+    );
+
     test('that find no row leave no file; upserts keep theirs', async () => {
       const Product = productModel();
       await Product.updateOne({ name: 'none' }, { photo: attach(bytes('1')) });
@@ -360,6 +463,84 @@ await describeWith('mongoose', [startMongoServer], (server) => {
         { upsert: true },
       );
       await expectExact(6);
+    });
+
+    test('look at the rows that their options choose', async () => {
+      const Product = productModel();
+      const rows = ['a', 'b', 'c', 'd'].map((name) => ({ name, photo: attach(bytes(name)) }));
+      const [, , , last] = await Product.insertMany(rows);
+      const isNamed = { $expr: { $eq: ['$name', '$$n'] } };
+      const one = await Product.findOneAndUpdate(isNamed, { photo: null }, { let: { n: 'a' } });
+      expect(one?.name).toBe('a');
+      await expectExact(6);
+      const deletion = { deleteOne: { filter: isNamed } };
+      await Product.bulkWrite([deletion], { let: { n: 'b' } });
+      await expectExact(4);
+      const collation = { locale: 'en', strength: 2 };
+      await Product.updateOne({ name: 'C' }, { photo: attach(bytes('new')) }, { collation });
+      await expectExact(4);
+      await Product.findOneAndUpdate({}, { photo: null }, { sort: { name: -1 }, maxTimeMS: 10_000 });
+      expect((await Product.findById(last?.id))?.photo).toBeNull();
+      await expectExact(2);
+      const filter = { name: 'c', size: undefined };
+      await Product.collection.updateOne(filter, { $unset: { photo: 1 } }, { ignoreUndefined: true });
+      await expectExact(0);
+    });
+
+    test('find rows by their attachments', async () => {
+      const Product = productModel();
+      const pictures = [attach(bytes('2')), attach(bytes('3'))];
+      const parts = [{ label: 'x', scan: attach(bytes('4')) }];
+      const product = await Product.create({ name: 'a', photo: attach(bytes('1')), pictures, parts });
+      await Product.create({ name: 'b', photo: attach(bytes('1')) });
+      const found = await Product.findById(product.id).orFail();
+      for (const { photo, pictures, parts } of [product, found]) {
+        const filters: object[] = [
+          { photo },
+          { photo: { $in: [photo] } },
+          { pictures: pictures[1] },
+          { pictures: { $elemMatch: { $eq: pictures[0] } } },
+          { parts: { $elemMatch: { scan: parts[0]?.scan } } },
+          { $or: [{ manual: photo }, { 'parts.scan': parts[0]?.scan }] },
+        ];
+        for (const filter of filters) {
+          expect((await Product.find(filter)).map(({ name }) => name)).toEqual(['a']);
+          expect(await Product.findOne(filter)).toMatchObject({ name: 'a' });
+          expect(await Product.countDocuments(filter)).toBe(1);
+          expect(await Product.distinct('name', filter)).toEqual(['a']);
+        }
+        expect(await Product.find({ photo: { $ne: photo } })).toMatchObject([{ name: 'b' }]);
+      }
+      await expect(Product.findOne({ photo: attach(bytes('1')) })).rejects.toMatchObject({
+        code: 'ATTACHMENT_PENDING',
+      });
+      await expectExact(7);
+    });
+
+    test('write to rows that their attachments tell, or to no row', async () => {
+      const Product = productModel();
+      const pictures = [attach(bytes('2')), attach(bytes('3'))];
+      const product = await Product.create({ name: 'a', photo: attach(bytes('1')), pictures });
+      const { id } = product;
+      const photo = product.photo as Attachment;
+      const [first, second] = product.pictures;
+      await Product.updateOne({ pictures: first }, { $set: { 'pictures.$': attach(bytes('4')) } });
+      const change = { $set: { 'pictures.$[one]': attach(bytes('5')) } };
+      await Product.updateOne({ _id: id }, change, { arrayFilters: [{ one: second }] });
+      const found = await Product.findById(id).orFail();
+      expect(await Promise.all(found.pictures.map(async (one) => String(await one.buffer())))).toEqual([
+        '4',
+        '5',
+      ]);
+      await Product.updateOne({ photo }, { photo: attach(bytes('6')) });
+      expect(await Product.updateOne({ photo }, { photo: null })).toMatchObject({ matchedCount: 0 });
+      expect(await Product.deleteOne({ photo })).toMatchObject({ deletedCount: 0 });
+      await expectExact(4);
+      const upsert = Product.updateOne({ pictures: found.pictures[0] }, { name: 'b' }, { upsert: true });
+      await expect(upsert).rejects.toMatchObject({ code: 'ATTACHMENT_UNSUPPORTED' });
+      const deletion = { deleteOne: { filter: { pictures: found.pictures[0] } } };
+      expect(await Product.bulkWrite([deletion])).toMatchObject({ deletedCount: 1 });
+      await expectExact(0);
     });
 
     test('insertMany, updateMany, deleteMany', async () => {
@@ -617,6 +798,16 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       await expectExact(3);
     });
 
+    test('keeps what rows have in lists of lists', async () => {
+      const { attachment } = attachments;
+      const part = Schema.create({ scan: attachment() });
+      const Sheet = connection.model('Sheet', new Schema({ grid: [[attachment()]], parts: [[part]] }));
+      await Sheet.create({ grid: [[attach(bytes('1'))]], parts: [[{ scan: attach(bytes('2')) }]] });
+      for (const path of await files()) await announce([path]);
+      expect(await attachments.recover()).toMatchObject({ intents: 2, deleted: [] });
+      await expectExact(2);
+    });
+
     test('keeps what Python has written, as an object or as a text', async () => {
       const Product = productModel();
       await Product.create({ name: 'first', manual: attach(bytes('1')) });
@@ -688,20 +879,53 @@ await describeWith(
   'mongoose, on a single server',
   [() => startMongoServer({ replicaSet: false })],
   (server) => {
-    test('files follow each statement', async () => {
-      const connection = await mongoose
-        .createConnection(server.directUrl, { dbName: `single-${randomUUID()}` })
-        .asPromise();
-      const storage = new MemoryStorage();
+    let connection: Connection;
+    let storage: MemoryStorage;
+    let attachments: MongooseAttachments;
+
+    beforeEach(async () => {
+      const dbName = `single-${randomUUID()}`;
+      connection = await mongoose.createConnection(server.directUrl, { dbName }).asPromise();
+      storage = new MemoryStorage();
       const depot = new DepotManager();
       depot.configure('default', storage);
-      const attachments = useAttachments(connection, { depot });
+      attachments = useAttachments(connection, { depot });
+    });
+
+    afterEach(async () => {
+      await attachments.close();
+      await connection.dropDatabase();
+      await connection.close();
+    });
+
+    async function count(): Promise<number> {
+      await attachments.idle();
+      return (await Readable.from(storage.list()).toArray()).length;
+    }
+
+    test('a row that changes while it is saved keeps its file, and what was stored for it goes', async () => {
+      const schema = Schema.create({ name: String, photo: attachments.attachment() });
+      schema.set('optimisticConcurrency', true);
+      const Item = connection.model('Item', schema);
+      const item = await Item.create({ photo: attach(bytes('1')) });
+      const rows = connection.db?.collection('items');
+      const { collection: driver } = Item.collection as unknown as { collection: mongoose.mongo.Collection };
+      const updateOne = driver.updateOne.bind(driver);
+      driver.updateOne = async (...given: Parameters<typeof updateOne>) => {
+        await rows?.updateOne({}, { $inc: { __v: 1 } });
+        return updateOne(...given);
+      };
+      item.photo = attach(bytes('2'));
+      await expect(item.save()).rejects.toThrow(mongoose.Error.VersionError);
+      expect(await count()).toBe(1);
+      expect(item.photo.isStored).toBe(false);
+      const found = await Item.findById(item.id).orFail();
+      expect(String(await found.photo?.buffer())).toBe('1');
+    });
+
+    test('files follow each statement', async () => {
       const { attachment } = attachments;
       const Item = connection.model('Item', Schema.create({ photo: attachment(), pages: [attachment()] }));
-      const count = async () => {
-        await attachments.idle();
-        return (await Readable.from(storage.list()).toArray()).length;
-      };
       const item = await Item.create({
         photo: attach(bytes('1')),
         pages: [attach(bytes('2')), attach(bytes('3'))],
@@ -717,9 +941,6 @@ await describeWith(
       expect(await count()).toBe(0);
       const notes = connection.collection('depot_intents');
       expect(await notes.find({ state: { $ne: 'places' } }).toArray()).toEqual([]);
-      await attachments.close();
-      await connection.dropDatabase();
-      await connection.close();
     });
   },
 );

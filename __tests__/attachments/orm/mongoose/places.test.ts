@@ -36,14 +36,18 @@ describe('where attachments are', () => {
 
   test('is told by dotted paths, or by none where there is none', () => {
     expect(places.queryPaths.sort()).toEqual([
+      '*',
       'main.scan',
       'maker.logo',
       'pages',
       'parts.scan',
       'photo',
       'shapes.drawing',
-      'sheets',
     ]);
+    const sheets = new Schema({ rows: [[new Schema({ scan: attachment })]], deep: [[[attachment]]] });
+    expect(new Places([sheets]).queryPaths).toEqual(['*']);
+    const lists = new Schema({ parts: [new Schema({ scans: [attachment] })] });
+    expect(new Places([lists]).queryPaths).toEqual(['parts.scans']);
     expect(new Places([unnameable()]).queryPaths.sort()).toEqual(['*', 'root.file']);
     expect(new Places([new Schema({ name: String })]).isEmpty).toBe(true);
   });

@@ -1,5 +1,5 @@
 import type { Attachment } from '../../attachment.js';
-import { separated, sourceOf } from './assignments.js';
+import { compared, separated, sourceOf } from './assignments.js';
 import { exchanged } from './payload.js';
 import type { Places } from './places.js';
 import type { AttachedRow } from './rows.js';
@@ -26,8 +26,15 @@ export class Allocation {
     const [operation, ...others] = operations;
     const row = before[0]?.[0];
     if (!operation || !row || operation.isMany || others.length > 0) return;
-    const kept = new Set(this.kept.values());
-    this.gone = overwritten(operation, row, places)?.filter((old) => !kept.has(old));
+    const written = writtenPlaces(operation, places);
+    this.gone = written && this.#goneFrom(row, new Set(written));
+  }
+
+  /** Others may have given several places of a row the same file: it goes with the last of them. */
+  #goneFrom(row: AttachedRow, written: ReadonlySet<string>): Attachment[] {
+    const left = heldBeside(row, written);
+    for (const { path } of this.kept.values()) left.add(path);
+    return [...row.attachments.values()].filter(({ path }) => !left.has(path));
   }
 
   #allocated(operation: Operation, row: AttachedRow | undefined): Operation {
@@ -81,18 +88,9 @@ export class Allocation {
 /** Operators that write no value, but take out what is equal to it. */
 const COMPARING: readonly string[] = ['$pull', '$pullAll'];
 
-/** With what rows have in the place of stored attachments. */
-function compared(changes: unknown): unknown {
-  return exchanged(changes, (attachment) => sourceOf(attachment)?.data ?? attachment);
-}
-
-/** What a row has where an operation writes values; nothing where it does more than that with attachments. */
-function overwritten(
-  { kind, payload }: Operation,
-  row: AttachedRow,
-  places: Places,
-): Attachment[] | undefined {
-  if (kind === 'replace') return [...row.attachments.values()];
+/** Where an operation writes values; nothing where it does more than that with attachments. */
+function writtenPlaces({ kind, payload }: Operation, places: Places): string[] | undefined {
+  if (kind === 'replace') return [WHOLE_ROW];
   if (kind !== 'update' || !isChanges(payload)) return undefined;
   const touching = Object.entries(payload).flatMap(([operator, changes]) =>
     Object.keys(Object(changes)).flatMap((path) => (places.touches(path) ? [{ operator, path }] : [])),
@@ -100,10 +98,10 @@ function overwritten(
   const isPlain = touching.every(
     ({ operator, path }) => ['$set', '$unset'].includes(operator) && !path.includes('$'),
   );
-  if (!isPlain) return undefined;
-  const held = touching.flatMap(({ path }) => [...heldAt(row, path)]);
-  return [...new Map(held).values()];
+  return isPlain ? touching.map(({ path }) => path) : undefined;
 }
+
+const WHOLE_ROW = '';
 
 type Changes = Readonly<Record<string, unknown>>;
 
@@ -121,5 +119,19 @@ function heldAt({ row, attachments }: AttachedRow, path: string): Map<string, At
     else if (typeof value === 'object' && value !== null) Object.values(value).forEach(collect);
   };
   collect(path.split('.').reduce<unknown>((value, key) => Object(value)[key], row));
+  return held;
+}
+
+/** The paths of the attachments that a row has outside of these places. */
+function heldBeside({ row, attachments }: AttachedRow, written: ReadonlySet<string>): Set<string> {
+  const held = new Set<string>();
+  const collect = (value: unknown, place: string): void => {
+    if (written.has(place)) return;
+    const attachment = attachments.get(value);
+    if (attachment) held.add(attachment.path);
+    else if (typeof value === 'object' && value !== null)
+      for (const [key, part] of Object.entries(value)) collect(part, place ? `${place}.${key}` : key);
+  };
+  collect(row, WHOLE_ROW);
   return held;
 }

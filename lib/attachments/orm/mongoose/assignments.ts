@@ -1,7 +1,7 @@
 import type { Document } from 'mongoose';
-import { type Attachment, attach } from '../../attachment.js';
+import { Attachment, attach } from '../../attachment.js';
 import type { AttachmentField } from '../../field.js';
-import { isPlainObject } from './payload.js';
+import { exchanged, isPlainObject } from './payload.js';
 
 /** What a document keeps its values in. */
 type Container = Record<string, unknown>;
@@ -61,24 +61,56 @@ export function sourceOf(value: Attachment): Attachment | undefined {
   return value.isStored ? value : assignments.get(value)?.source;
 }
 
+/** What is compared with rows: with what these have in the place of stored attachments. */
+export function compared<Condition>(condition: Condition): Condition {
+  return exchanged(condition, (value) => sourceOf(value)?.data ?? value) as Condition;
+}
+
 /** Shows the value that was stored, in the document which holds the one that was given; or the other way round. */
 export function exchange(from: Attachment, to: Attachment): void {
   const assignment = assignments.get(from);
   if (!assignment || from === to) return;
   const { field, holder, shownAs } = assignment;
   assignments.set(to, { field, holder });
-  const spots = holder ? [...spotsOf(holder._doc, shownAs ?? from)] : [];
-  for (const put of shownAs ? spots.slice(-1) : spots) put(to);
+  const all = holder ? [...spotsOf(holder._doc)] : [];
+  const spots = all.filter(({ value }) => value === (shownAs ?? from));
+  for (const spot of shownAs ? spots.slice(-1) : spots) spot.put(to);
 }
 
-/** Where a document holds a value: each as what puts another one there, past mongoose's notes of changes. */
-function* spotsOf(
-  container: Container | unknown[],
-  wanted: Attachment,
-): Generator<(value: Attachment) => void> {
+/**
+ * Gives a document that was cloned values of its own: it has those of the original, which would be taken for the holder of
+ * what is stored for the clone.
+ * @param read what a row holds, as an attachment
+ */
+export function adopt(clone: MongooseDocument, read: (value: unknown) => Attachment | null): void {
+  for (const document of [clone, ...(clone.$getAllSubdocs() as MongooseDocument[])])
+    for (const { value, put } of [...spotsOf(document._doc)]) put(ownOf(value, document, read));
+}
+
+function ownOf(
+  value: Attachment,
+  holder: MongooseDocument,
+  read: (value: unknown) => Attachment | null,
+): Attachment {
+  const field = fieldOf(value);
+  if (!field) return value;
+  const own = value.isStored ? read(value.data) : null;
+  if (!own) return assigned(value, field, holder);
+  noteLoaded(own, field, holder);
+  return own;
+}
+
+/** Where a document holds an attachment. */
+interface Spot {
+  readonly value: Attachment;
+  /** Puts another one there, past mongoose's notes of changes. */
+  put(other: Attachment): void;
+}
+
+function* spotsOf(container: Container | unknown[]): Generator<Spot> {
   for (const [key, value] of entriesOf(container)) {
-    if (value === wanted) yield (other) => put(container, key, other);
-    else if (isContainer(value)) yield* spotsOf(rawOf(value), wanted);
+    if (value instanceof Attachment) yield { value, put: (other) => put(container, key, other) };
+    else if (isContainer(value)) yield* spotsOf(rawOf(value));
   }
 }
 

@@ -1,10 +1,15 @@
 import type { Collection, Connection, Model, Schema } from 'mongoose';
 import { DepotError } from '../../../errors.js';
+import { adopt, compared, type MongooseDocument } from './assignments.js';
 import { Places } from './places.js';
 import { parseCall, WRITING_METHODS, type WritingMethod } from './write-call.js';
 import { Writer, type WriterContext } from './writer.js';
 
 type Write = (...given: unknown[]) => Promise<unknown>;
+type Read = (...given: unknown[]) => unknown;
+
+/** Methods of a collection that take a filter, and write nothing. */
+const READING_METHODS = ['find', 'findOne', 'countDocuments', 'distinct'] as const;
 
 /** What is used of an operation that a connection is given. */
 interface BulkOperation {
@@ -15,6 +20,8 @@ interface BulkOperation {
 export class Collections {
   readonly #context: WriterContext;
   readonly #watched = new Map<object, WatchedCollection>();
+  /** Methods that were put in the place of mongoose's own. */
+  readonly #cloning = new WeakSet<object>();
 
   constructor(context: WriterContext) {
     this.#context = context;
@@ -45,10 +52,24 @@ export class Collections {
     };
   }
 
-  #add({ collection, schema }: Model<unknown>): void {
+  #add({ collection, schema, prototype }: Model<unknown>): void {
     const watched = this.#watched.get(collection) ?? new WatchedCollection(collection, this.#context);
     this.#watched.set(collection, watched);
     watched.add(schema as unknown as Schema);
+    this.#watchClones(prototype, watched);
+  }
+
+  /** Discriminators inherit the method. */
+  #watchClones(prototype: MongooseDocument, watched: WatchedCollection): void {
+    const { $clone } = prototype;
+    if (this.#cloning.has($clone)) return;
+    const read = (value: unknown) => this.#context.attachments.read(value);
+    prototype.$clone = function (this: MongooseDocument) {
+      const clone = $clone.call(this) as MongooseDocument;
+      if (watched.hasAttachments) adopt(clone, read);
+      return clone;
+    };
+    this.#cloning.add(prototype.$clone);
   }
 }
 
@@ -63,6 +84,7 @@ class WatchedCollection {
   constructor(collection: Collection, context: WriterContext) {
     const writer = new Writer(context, collection.name);
     for (const method of WRITING_METHODS) this.#wrap(collection, method, writer);
+    for (const method of READING_METHODS) this.#wrapReading(collection, method);
   }
 
   add(schema: Schema): void {
@@ -87,5 +109,12 @@ class WatchedCollection {
       if (!this.hasAttachments) return original(...given);
       return writer.write(parseCall(method, given), this.#current, original);
     };
+  }
+  /** mongoose casts the values of filters as it casts those that are written: each is a new one, and not stored. */
+  #wrapReading(collection: Collection, method: (typeof READING_METHODS)[number]): void {
+    const methods = collection as unknown as Record<string, Read>;
+    const original = methods[method]?.bind(collection);
+    if (!original) return;
+    methods[method] = (...given) => original(...(this.hasAttachments ? compared(given) : given));
   }
 }

@@ -25,7 +25,7 @@ interface MongooseSchema {
   get(option: 'discriminatorKey'): string | undefined;
 }
 
-/** A place that no dotted path can name: below a map, or in a schema that holds itself. */
+/** A place that no dotted path can name: below a map, in a list of lists, or in a schema that holds itself. */
 export const ANYWHERE = '*';
 
 /** Where the rows of one collection have attachments, by the schemas of all its models. */
@@ -213,8 +213,13 @@ function queryPathsOf(schema: MongooseSchema, prefix: string, seen: readonly unk
 
 function queryPathsAt(type: PathType, path: string, seen: readonly unknown[]): string[] {
   if (isAttachmentPath(type)) return [path];
-  if (type.$isSchemaMap) return [ANYWHERE];
+  if (type.$isSchemaMap || isListOfLists(type)) return [ANYWHERE];
   if (type.schema) return queryPathsOf(type.schema, `${path}.`, seen);
   const element = type.getEmbeddedSchemaType?.();
   return element ? queryPathsAt(element, path, seen) : [];
+}
+
+/** Dotted paths lead into the elements of a list, not into those of a list that is one of them. */
+function isListOfLists(type: PathType): boolean {
+  return type.$isMongooseArray === true && type.getEmbeddedSchemaType?.()?.$isMongooseArray === true;
 }

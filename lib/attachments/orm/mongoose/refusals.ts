@@ -2,8 +2,11 @@ import { DepotError } from '../../../errors.js';
 import type { Attachment } from '../../attachment.js';
 import { fieldOf } from './assignments.js';
 import { attachmentsIn } from './payload.js';
+import { onlyTakesAway } from './pipelines.js';
 import type { Places } from './places.js';
 import type { Operation, WriteCall } from './write-call.js';
+
+type Pipeline = Operation & { readonly payload: readonly unknown[] };
 
 /**
  * Refuses what attachments cannot follow, before anything is done.
@@ -19,13 +22,23 @@ export function refuseUnsupported(call: WriteCall, values: readonly Attachment[]
   for (const operation of operations) refuseOperation(call, operation, places);
 }
 
+/**
+ * A row that an upsert makes has what its filter says.
+ * @throws DepotError `ATTACHMENT_UNSUPPORTED`
+ */
+export function refuseUpserts({ method, operations }: WriteCall): void {
+  if (operations.some(({ filter, options }) => options.upsert && attachmentsIn(filter).length > 0))
+    throw unsupported(method, 'an upsert would give the attachment in its filter to another row');
+}
+
 function refuseOperation({ method, operations }: WriteCall, operation: Operation, places: Places): void {
   const { kind, isMany, payload } = operation;
   const hasValues = kind === 'update' && attachmentsIn(payload).length > 0;
   if (hasValues && isMany)
     throw unsupported(method, 'several rows would share one file: update them one by one');
-  if (hasValues && Array.isArray(payload))
-    throw unsupported(method, 'a pipeline cannot have new attachments');
+  if (hasValues && isPipeline(operation)) throw unsupported(method, 'a pipeline cannot have new attachments');
+  if (isPipeline(operation) && !onlyTakesAway(operation.payload, places))
+    throw unsupported(method, 'a pipeline that computes attachments: it can only take them away');
   if (isUpdate(operation) && changedPaths(payload).some((path) => places.reachesInto(path)))
     throw unsupported(method, 'an attachment is written as a whole only');
   if (renamesAway(operation, places))
@@ -57,9 +70,13 @@ function renamesAway(operation: Operation, places: Places): boolean {
   return Object.entries(renames).some(([from, to]) => places.touches(from) && !places.touches(String(to)));
 }
 
-/** By operators, not by a pipeline. */
-function isUpdate({ kind, payload }: Operation): boolean {
-  return kind === 'update' && !Array.isArray(payload);
+/** By operators. */
+function isUpdate(operation: Operation): boolean {
+  return operation.kind === 'update' && !isPipeline(operation);
+}
+
+function isPipeline(operation: Operation): operation is Pipeline {
+  return operation.kind === 'update' && Array.isArray(operation.payload);
 }
 
 function operatorsOf(update: unknown): [string, object][] {

@@ -1,7 +1,7 @@
 import type { ClientSession, mongo } from 'mongoose';
 import type { Attachment } from '../../attachment.js';
 import type { Places, Row } from './places.js';
-import type { Operation } from './write-call.js';
+import type { Operation, WriteOptions } from './write-call.js';
 
 /** A row as far as it was read, and the attachments in it. */
 export interface AttachedRow {
@@ -13,6 +13,9 @@ export interface AttachedRow {
 
 /** Ids that one query asks for. */
 const BATCH_SIZE = 10_000;
+
+/** Options that decide which rows an operation finds, and how. */
+const CHOOSING: readonly string[] = ['sort', 'collation', 'hint', 'let', 'ignoreUndefined', 'maxTimeMS'];
 
 /** Reads which attachments rows have. */
 export class RowReader {
@@ -26,15 +29,23 @@ export class RowReader {
     this.#read = read;
   }
 
-  /** Those that an operation will concern: in the same transaction, it sees the same. */
+  /**
+   * Those that an operation will concern: in the same transaction, it sees the same.
+   * @param shared options of the call, for all its operations
+   */
   async matching(
     { filter = {}, isMany, options }: Operation,
+    shared: WriteOptions,
     session?: ClientSession,
   ): Promise<AttachedRow[]> {
-    const { sort, collation, hint } = options;
-    const given = { sort, collation, hint, projection: this.#places.projection, session };
-    const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-    const rows = this.#collection.find(filter, isMany ? known : { ...known, limit: 1 });
+    const given = Object.entries({ ...shared, ...options });
+    const known = given.filter(([name, value]) => CHOOSING.includes(name) && value !== undefined);
+    const rows = this.#collection.find(filter, {
+      ...Object.fromEntries(known),
+      ...(!isMany && { limit: 1 }),
+      ...(session && { session }),
+      projection: this.#places.projection,
+    });
     return (await rows.toArray()).map((row) => this.#attached(row));
   }
 

@@ -1,4 +1,5 @@
 import type { ClientSession, mongo } from 'mongoose';
+import { compared } from './assignments.js';
 
 /** The methods of a collection that write rows. */
 export const WRITING_METHODS = [
@@ -51,6 +52,16 @@ export interface WriteCall {
   readonly options: WriteOptions;
   /** Its arguments, with other operations and options. */
   toArguments(operations: readonly Operation[], options: WriteOptions): unknown[];
+}
+
+/** The call as the server understands it: attachments in filters are what rows have. */
+export function comparing(call: WriteCall): WriteCall {
+  const operations = call.operations.map((operation) => ({
+    ...operation,
+    filter: compared(operation.filter),
+    options: compared(operation.options),
+  }));
+  return { ...call, operations, options: compared(call.options) };
 }
 
 export function parseCall(method: WritingMethod, given: readonly unknown[]): WriteCall {
@@ -126,9 +137,9 @@ function bulkOperation(model: BulkModel): Operation {
 }
 
 function bulkModel(model: BulkModel, operation: Operation | undefined): BulkModel {
-  const [name = '', details = {}] = Object.entries(model)[0] ?? [];
+  const [name = ''] = Object.keys(model);
   if (!operation) return model;
-  const { kind, filter, payload } = operation;
+  const { kind, filter, payload, options } = operation;
   const key = PAYLOADS[kind];
-  return { [name]: { ...details, ...(filter && { filter }), ...(key && { [key]: payload }) } };
+  return { [name]: { ...options, ...(filter && { filter }), ...(key && { [key]: payload }) } };
 }

@@ -8,11 +8,11 @@ import { openDatabase } from './notes.js';
 import { attachmentsIn, exchanged } from './payload.js';
 import type { Places, Row } from './places.js';
 import type { References } from './references.js';
-import { mayDrop, refuseUnsupported } from './refusals.js';
+import { mayDrop, refuseUnsupported, refuseUpserts } from './refusals.js';
 import { type AttachedRow, RowReader } from './rows.js';
 import { type Sessions, Work } from './sessions.js';
 import { MongoTransaction } from './transaction.js';
-import type { Operation, WriteCall, WriteOptions } from './write-call.js';
+import { comparing, type Operation, type WriteCall, type WriteOptions } from './write-call.js';
 
 /** What all collections of a connection share. */
 export interface WriterContext {
@@ -52,7 +52,9 @@ export class Writer {
    * Does what a call says.
    * @throws DepotError `ATTACHMENT_UNSUPPORTED`, those of `UnitOfWork.store`; what the driver throws
    */
-  async write(call: WriteCall, places: Places, send: Send): Promise<unknown> {
+  async write(given: WriteCall, places: Places, send: Send): Promise<unknown> {
+    refuseUpserts(given);
+    const call = comparing(given);
     const values = attachmentsIn(call.operations.map(({ payload }) => payload));
     const isDropping = call.operations.some((operation) => mayDrop(operation, places));
     if (values.length === 0 && !isDropping) return send(...call.toArguments(call.operations, call.options));
@@ -142,9 +144,11 @@ export class Writer {
       if (!session && isBulkError(error)) await keepPart(attached, work, { ...sent, result: error });
       throw error;
     });
-    const gone = allocation.gone ?? (await goneAfter(attached, { ...sent, result }));
+    // Without a transaction, the row may have changed since it was looked at.
+    const foreseen = session && allocation.gone;
+    const gone = foreseen ?? (await goneAfter(attached, { ...sent, result }));
     await work.unit.remove([...gone, ...unused]);
-    work.show([...stored, ...allocation.kept]);
+    work.show(without(gone, [...stored, ...allocation.kept]));
     return unwrapped(call, result);
   }
 
@@ -197,7 +201,7 @@ function prepared(
 async function rowsBefore({ call, places }: AttachedCall, reader: RowReader, session?: ClientSession) {
   const before: AttachedRow[][] = [];
   for (const one of call.operations)
-    before.push(mayDrop(one, places) ? await reader.matching(one, session) : []);
+    before.push(mayDrop(one, places) ? await reader.matching(one, call.options, session) : []);
   return before;
 }
 
@@ -229,6 +233,12 @@ async function goneAfter({ call, values, stored }: AttachedCall, done: Done): Pr
   const owned = pathsIn(left);
   const all = new Map([...old, ...stored.values()].map((attachment) => [attachment.path, attachment]));
   return [...all.values()].filter(({ path }) => !owned.has(path));
+}
+
+/** What was stored for a row that there was not is not shown: what was given can be saved again. */
+function without(gone: readonly Attachment[], shown: readonly (readonly [Attachment, Attachment])[]) {
+  const paths = new Set(gone.map(({ path }) => path));
+  return shown.filter(([, { path }]) => !paths.has(path));
 }
 
 async function storeAll(
