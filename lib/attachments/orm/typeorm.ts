@@ -128,7 +128,8 @@ class TransactionEnds {
       this.#waiting = [];
       for (const go of waiting) go();
     };
-    dataSource.subscribers.push({ afterTransactionCommit: tell, afterTransactionRollback: tell });
+    // One that throws keeps those behind it from hearing of it.
+    dataSource.subscribers.unshift({ afterTransactionCommit: tell, afterTransactionRollback: tell });
   }
 
   async next(): Promise<void> {
