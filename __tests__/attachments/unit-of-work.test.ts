@@ -305,6 +305,36 @@ describe('a unit of work', () => {
     expect((await files()).sort()).toEqual([old.path, kept?.path].sort());
   });
 
+  test('takes back one of two that were to replace the same', async () => {
+    const all = attachments();
+    const old = await save(all, attach('old'));
+    const sameOld = all.read(old.toJSON()) as Attachment;
+    const open = transaction();
+    const unit = all.begin(open);
+    const lost = await unit.store(field(), attach('lost'), old);
+    const kept = await unit.store(field(), attach('kept'), sameOld);
+    await unit.takeBack([lost as Attachment], [old]);
+    open.commit();
+    await unit.settle('committed');
+    expect(await files()).toEqual([kept?.path]);
+  });
+
+  test('ends what is under way before a commit', async () => {
+    const all = attachments();
+    const old = await save(all, attach('old'));
+    const open = transaction();
+    const unit = all.begin(open);
+    const content = new Readable({ read() {} });
+    const storing = unit.store(field(), attach(content), old);
+    storing.catch(() => {});
+    await unit.close();
+    await expect(storing).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(unit.remove(old)).rejects.toMatchObject({ code: 'CONFLICT' });
+    open.commit();
+    await unit.settle('committed');
+    expect(await files()).toEqual([old.path]);
+  });
+
   test('warns, where nobody wants to be told', async () => {
     open({ on: 'delete', fail: 'STORAGE_UNAVAILABLE' });
     const all = attachments({ onError: undefined });

@@ -49,6 +49,8 @@ export class UnitOfWork<Transaction> {
   readonly #running = new Set<Promise<unknown>>();
   readonly #uploads: Intent[] = [];
   readonly #deletions: Intent[] = [];
+  /** The deletions, by what was given to `store` and `remove`: a file may be replaced again after a statement has failed. */
+  readonly #condemned = new WeakMap<Attachment, Intent>();
   /** What was saved, and what it was made of. */
   readonly #saved: [Saved, AttachmentInput][] = [];
   #isUndoneInPart = false;
@@ -113,14 +115,13 @@ export class UnitOfWork<Transaction> {
    * kept, and what was to be removed stays. Never fails. Not needed where the transaction, or a savepoint around the
    * statement, is rolled back.
    * @param stored what `store` gave
-   * @param old what was given to `store` and `remove` as old
+   * @param old what was given to `store` and `remove` as old: these very objects
    */
   async takeBack(stored: readonly Attachment[], old: readonly Attachment[]): Promise<void> {
     this.rolledBackInPart();
     const saved = this.#saved.filter(([{ attachment }]) => stored.includes(attachment));
     const keep = saved.flatMap(([{ intents }]) => intents);
-    const paths = new Set(old.map(({ path }) => path));
-    const condemn = this.#deletions.filter(({ paths: [path = ''] }) => paths.has(path));
+    const condemn = old.flatMap((attachment) => this.#condemned.get(attachment) ?? []);
     const { journal } = this.#desk;
     if (this.transaction === undefined || keep.length + condemn.length === 0) return;
     // A transaction that is broken will not be committed.
@@ -136,6 +137,15 @@ export class UnitOfWork<Transaction> {
   }
 
   /**
+   * Ends what is under way, and lets nothing more begin. To be awaited before a commit that may come while something is
+   * stored or removed: it would be put on record too late. Never fails.
+   */
+  async close(): Promise<void> {
+    this.#ending.abort(new DepotError('CONFLICT', 'The transaction of these attachments has ended'));
+    await Promise.allSettled(this.#running);
+  }
+
+  /**
    * Deletes the files that the end of the transaction has left without a row. Called once, after the outermost end;
    * later calls do nothing. When it resolves, they are gone. What cannot be deleted stays in the journal for `recover`,
    * and `onError` is told. Never fails.
@@ -147,7 +157,7 @@ export class UnitOfWork<Transaction> {
 
   /** What is done after the end would belong to nothing. */
   async #run<Result>(act: () => Promise<Result>): Promise<Result> {
-    if (this.#settling) throw new DepotError('CONFLICT', 'The transaction of these attachments has ended');
+    this.#ending.signal.throwIfAborted();
     const running = this.#desk.prepare().then(act);
     this.#running.add(running);
     try {
@@ -191,7 +201,7 @@ export class UnitOfWork<Transaction> {
 
   async #decide(saved: readonly Saved[], old: readonly Attachment[]): Promise<void> {
     const keep = saved.flatMap(({ intents }) => intents);
-    const condemn = old.map(({ files }) => this.#desk.newIntent('delete', files));
+    const condemn = old.map((attachment) => this.#condemn(attachment));
     for (const intent of keep) this.#uploads.push(intent);
     for (const intent of condemn) this.#deletions.push(intent);
     if (keep.length + condemn.length === 0) return;
@@ -204,6 +214,12 @@ export class UnitOfWork<Transaction> {
     }
   }
 
+  #condemn(attachment: Attachment): Intent {
+    const intent = this.#desk.newIntent('delete', attachment.files);
+    this.#condemned.set(attachment, intent);
+    return intent;
+  }
+
   /** Without a transaction, the rows will tell whether the statement was done, should nobody else be able to. */
   async #record(decisions: Decisions): Promise<void> {
     const { journal } = this.#desk;
@@ -212,8 +228,7 @@ export class UnitOfWork<Transaction> {
   }
 
   async #settle(outcome: Outcome): Promise<void> {
-    this.#ending.abort(new DepotError('CONFLICT', 'The transaction of these attachments has ended'));
-    await Promise.allSettled(this.#running);
+    await this.close();
     const isInDoubt = outcome === 'unknown' && this.transaction === undefined;
     const settling = isInDoubt ? this.#leave() : this.#discharge(outcome);
     // The database may be long in telling, and there is nothing that the caller could do about it.

@@ -255,11 +255,14 @@ describe('SQL journal in SQLite', () => {
     expect(open).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
   });
 
-  test.each(['intents; DROP TABLE users', '', '1st', 'a.b.c', 'a"b'])('takes no table %j', (table) => {
-    const outside: SqlExecutor = { run: async () => [] };
-    const open = () => new SqlJournal({ dialect: 'postgres', outside, table });
-    expect(open).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
-  });
+  test.each(['intents; DROP TABLE users', '', '1st', 'a.b.c', 'a"b', 'a.', '.a', '"a"b', '""', '"a""'])(
+    'takes no table %j',
+    (table) => {
+      const outside: SqlExecutor = { run: async () => [] };
+      const open = () => new SqlJournal({ dialect: 'postgres', outside, table });
+      expect(open).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
+    },
+  );
 });
 
 await describeWith('SQL journal in PostgreSQL', [startPostgresServer], (server) => {

@@ -538,6 +538,19 @@ await describeWith('TypeORM with PostgreSQL', [startPostgresServer], (server) =>
     ]);
   });
 
+  test.each(['MyApp', 'my-app'])('a schema can be called %s', async (schema) => {
+    const url = await server.createDatabase();
+    const plain = await new DataSource({ type: 'postgres', url }).initialize();
+    await plain.query(`CREATE SCHEMA "${schema.replaceAll('"', '""')}"`);
+    await plain.destroy();
+    const items = (await open([Item], { type: 'postgres', url, schema })).getRepository(Item);
+    const { id } = await items.save({ name: 'a', photo: attach('x') });
+    await items.update(id, { photo: attach('y') });
+    expect((await files()).length).toBe(1);
+    await items.delete(id);
+    expect(await files()).toEqual([]);
+  });
+
   test('a connection that is lost leaves nothing', async () => {
     const dataSource = await openItems({ logging: false });
     const act = dataSource.transaction(async (manager) => {

@@ -31,7 +31,10 @@ export interface SqlJournalOptions {
    * ever ends. With `sqlite`, it must wait for a transaction that is under way on the same connection.
    */
   readonly outside: SqlExecutor;
-  /** Name of the table, made where it is missing; with its schema before a dot, if need be. @default 'depot_intents' */
+  /**
+   * Name of the table, made where it is missing; with its schema before a dot, if need be, and in double quotes what SQL
+   * would not take as it is. @default 'depot_intents'
+   */
   readonly table?: string | undefined;
   /**
    * A folder on this machine: only one connection can write to SQLite at a time, so that what must be written before a
@@ -45,7 +48,8 @@ type Announcements = Pick<IntentJournal<unknown>, 'prepare' | 'announce' | 'forg
 /** The table of the journal, where it is given no other name. */
 export const DEFAULT_TABLE = 'depot_intents';
 
-const TABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)?$/;
+/** As it is written in SQL, quoted if need be. */
+const TABLE_NAME = /^(?:(?:[A-Za-z_]\w*|"(?:[^"]|"")+")(?:\.(?!$)|$)){1,2}$/;
 
 /** Rows that one statement writes or asks for: five parameters each, and SQLite has had room for 999. */
 const ROWS_AT_ONCE = 150;

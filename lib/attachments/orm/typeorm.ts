@@ -2,7 +2,7 @@ import type { DataSource } from 'typeorm';
 import { DepotError } from '../../errors.js';
 import { type AttachmentOptions, Attachments, type Recovery } from '../attachments.js';
 import type { IntentJournal } from '../journal/journal.js';
-import { type SqlExecutor, SqlJournal } from '../journal/sql-journal.js';
+import { DEFAULT_TABLE, type SqlExecutor, SqlJournal } from '../journal/sql-journal.js';
 import { registerBuilders } from './typeorm/builders.js';
 import { connectOutside, dialectOf, type OutsideConnection } from './typeorm/database.js';
 import { FieldMap } from './typeorm/fields.js';
@@ -13,7 +13,10 @@ export { Attachment, type AttachmentInput, attach } from '../attachment.js';
 export { AttachmentColumn, type AttachmentColumnOptions, attachmentColumn } from './typeorm/column.js';
 
 export interface TypeOrmAttachmentOptions extends AttachmentOptions {
-  /** Name of the journal's table; it is made where it is missing. @default 'depot_intents', in the data source's schema */
+  /**
+   * Name of the journal's table, as SQL has it; it is made where it is missing. @default 'depot_intents', in the data
+   * source's schema
+   */
   readonly table?: string | undefined;
   /**
    * With SQLite: a folder on this machine, for this database alone, for what must be noted down while a transaction is
@@ -85,8 +88,10 @@ function journalOf(
   return new SqlJournal({ dialect: dialectOf(dataSource), outside, table, folder: journalPath });
 }
 
-function defaultTable({ options }: DataSource): string | undefined {
-  return 'schema' in options && options.schema ? `${options.schema}.depot_intents` : undefined;
+function defaultTable({ options, driver }: DataSource): string | undefined {
+  return 'schema' in options && options.schema
+    ? `${driver.escape(options.schema)}.${DEFAULT_TABLE}`
+    : undefined;
 }
 
 function besideDatabase({ options: { database } }: DataSource): string {
@@ -123,7 +128,8 @@ class TransactionEnds {
       this.#waiting = [];
       for (const go of waiting) go();
     };
-    dataSource.subscribers.push({ afterTransactionCommit: tell, afterTransactionRollback: tell });
+    // One that throws keeps those behind it from hearing of it.
+    dataSource.subscribers.unshift({ afterTransactionCommit: tell, afterTransactionRollback: tell });
   }
 
   async next(): Promise<void> {

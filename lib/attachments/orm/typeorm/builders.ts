@@ -14,7 +14,16 @@ import { DepotError } from '../../../errors.js';
 import type { Attachment } from '../../attachment.js';
 import type { FieldColumn } from './fields.js';
 import { type Following, followingOf } from './following.js';
-import { lockedRows, type Where, whereRefers } from './rows.js';
+import {
+  keyOf,
+  lockedRows,
+  primaryKey,
+  type Rows,
+  restrict,
+  type Where,
+  whereRefers,
+  whereSame,
+} from './rows.js';
 
 /** Rows whose keys one statement names, at most. */
 const KEYS_AT_ONCE = 500;
@@ -47,19 +56,21 @@ class AttachmentInsert extends InsertQueryBuilder<ObjectLiteral> {
     const { onUpdate, onIgnore, insertFromSelect, callListeners } = this.expressionMap;
     const entities = insertFromSelect ? [] : this.getValueSets();
     const isUsed = entities.some((entity) => scope.fields.some((field) => field.inputsIn(entity).length > 0));
+    const overwritten = onUpdate?.overwrite ?? onUpdate?.columns ?? [];
+    const isOverwritten = scope.fields.some(({ column }) => overwritten.includes(column.databaseName));
     if (insertFromSelect) throw unsupported('INSERT … SELECT copies attachments without their files');
-    if (!isUsed) return super.execute();
-    if (onUpdate || onIgnore)
+    if (isOverwritten || (isUsed && (onUpdate || onIgnore)))
       throw unsupported(
         'An upsert does not tell which rows it has replaced: save them, or insert and update',
       );
-    return inTransaction(this, async (queryRunner) => {
-      // Else the subscriber does the same.
-      if (!callListeners) await scope.following.store(queryRunner, scope.metadata, entities);
-      const result = await super.execute();
-      scope.following.written(queryRunner, scope.metadata, entities);
-      return result;
-    });
+    if (!isUsed) return super.execute();
+    return inTransaction(this, (queryRunner) =>
+      scope.following.write(queryRunner, scope.metadata, entities, async () => {
+        // Else the subscriber does the same.
+        if (!callListeners) await scope.following.store(queryRunner, scope.metadata, entities);
+        return super.execute();
+      }),
+    );
   }
 }
 
@@ -76,23 +87,44 @@ class AttachmentUpdate extends UpdateQueryBuilder<ObjectLiteral> {
     // The application may give them to another row.
     const given = fields.map((field) => [field.column, field.valueIn(values as ObjectLiteral)] as const);
     const act = async (queryRunner: QueryRunner) => {
-      await this.#follow(queryRunner, scope, fields);
-      const result = await super.execute();
-      scope.following.written(queryRunner, scope.metadata, [values as ObjectLiteral]);
-      scope.following.removed(queryRunner);
+      const removed: Attachment[] = [];
+      const result = await scope.following.write(
+        queryRunner,
+        scope.metadata,
+        [values as ObjectLiteral],
+        async () => {
+          removed.push(...(await this.#follow(queryRunner, scope, fields)));
+          return super.execute();
+        },
+      );
+      await scope.following.remove(queryRunner, removed);
       return result;
     };
     return inTransaction(this, act).finally(() => {
+      this.expressionMap.extraAppendedAndWhereCondition = '';
       for (const [column, value] of given) column.setEntityValue(values as ObjectLiteral, value);
     });
   }
 
-  async #follow(queryRunner: QueryRunner, scope: Scope, fields: readonly FieldColumn[]): Promise<void> {
+  /** Stores what the rows are changed to, and gives what nothing takes the place of. */
+  async #follow(
+    queryRunner: QueryRunner,
+    scope: Scope,
+    fields: readonly FieldColumn[],
+  ): Promise<Attachment[]> {
     const values = this.expressionMap.valuesSet as ObjectLiteral;
-    const unstored = fields.filter((field) => !scope.following.isFresh(field, values));
-    if (unstored.length === 0) return;
+    // Of a row that is saved, the subscriber has stored it.
+    const isSaved = this.expressionMap.whereEntities.length > 0;
+    const unstored = fields.filter(
+      (field) => !isSaved || !scope.following.isStored(queryRunner, field, values),
+    );
+    if (unstored.length === 0) return [];
     const rows = await lockedRows(queryRunner, scope.metadata, unstored, this.#where());
-    for (const field of unstored) await this.#replace(scope.following, queryRunner, field, rows);
+    restrict(this, { metadata: scope.metadata, rows });
+    const removed: Attachment[] = [];
+    for (const field of unstored)
+      removed.push(...(await this.#replace(scope.following, queryRunner, field, rows)));
+    return removed;
   }
 
   async #replace(
@@ -100,16 +132,16 @@ class AttachmentUpdate extends UpdateQueryBuilder<ObjectLiteral> {
     queryRunner: QueryRunner,
     field: FieldColumn,
     rows: readonly ObjectLiteral[],
-  ): Promise<void> {
+  ): Promise<readonly Attachment[]> {
     const values = this.expressionMap.valuesSet as ObjectLiteral;
     if (typeof field.valueIn(values) === 'function')
       throw unsupported('SQL for an attachment: nobody knows which file it leads to');
     const old = rows.flatMap((row) => field.attachmentsIn(row));
+    if (field.inputsIn(values).length === 0) return old;
+    if (rows.length > 1) throw unsupported(`One attachment for ${rows.length} rows: save them one by one`);
     if (rows.length === 0) field.set(values, []);
-    else if (field.inputsIn(values).length === 0) await following.remove(queryRunner, old);
-    else if (rows.length > 1)
-      throw unsupported(`One attachment for ${rows.length} rows: save them one by one`);
     else await following.replace(queryRunner, field, values, old);
+    return [];
   }
 
   #where(): Where {
@@ -130,9 +162,13 @@ class AttachmentDelete extends DeleteQueryBuilder<ObjectLiteral> {
       this.replacePropertyNamesForTheWholeQuery(sql),
     );
     return inTransaction(this, async (queryRunner) => {
-      const old = await doomed(scope.following, queryRunner, scope.metadata, where);
-      await scope.following.remove(queryRunner, old);
-      return scope.following.delete(queryRunner, () => super.execute());
+      const before = await doomed(scope.following, queryRunner, scope.metadata, where);
+      restrict(this, before[0]);
+      const result = await super.execute();
+      await scope.following.remove(queryRunner, await attachmentsGone(scope.following, queryRunner, before));
+      return result;
+    }).finally(() => {
+      this.expressionMap.extraAppendedAndWhereCondition = '';
     });
   }
 }
@@ -197,37 +233,52 @@ function whereOf(
   return { sql, parameters };
 }
 
-/** All attachments that go when these rows are deleted. */
+/** The rows that are to be deleted, and after them those that the database will delete with them. */
 async function doomed(
   following: Following,
   queryRunner: QueryRunner,
   metadata: EntityMetadata,
   where: Where,
   seen = new Set<string>(),
-): Promise<Attachment[]> {
-  const fields = following.fields.of(metadata);
+): Promise<[Rows, ...Rows[]]> {
   const cascades = following.fields.cascadesFrom(metadata);
-  const primaryKey = metadata.primaryColumns.map(({ databaseName }) => databaseName);
-  const keys = [...primaryKey, ...cascades.flatMap(({ referencedColumnNames }) => referencedColumnNames)];
-  const found = await lockedRows(queryRunner, metadata, fields, where, keys);
+  const referred = cascades.flatMap(({ referencedColumnNames }) => referencedColumnNames);
+  const keys = [...primaryKey(metadata), ...referred];
+  const found = await lockedRows(queryRunner, metadata, following.fields.of(metadata), where, keys);
   // Rows may refer to each other in a circle.
   const rows = found.filter((row) => {
-    const name = JSON.stringify([metadata.name, ...primaryKey.map((key) => String(row[key]))]);
+    const name = `${metadata.name} ${keyOf(row)}`;
     return !seen.has(name) && seen.add(name);
   });
-  const attachments = rows.flatMap((row) => fields.flatMap((field) => field.attachmentsIn(row)));
+  const below: Rows[] = [];
   for (const cascade of cascades)
-    for (const part of partsOf(rows))
-      attachments.push(
-        ...(await doomed(
-          following,
-          queryRunner,
-          cascade.child,
-          whereRefers(queryRunner.dataSource, cascade, part),
-          seen,
-        )),
-      );
-  return attachments;
+    for (const part of partsOf(rows)) {
+      const refers = whereRefers(queryRunner.dataSource, cascade, part);
+      below.push(...(await doomed(following, queryRunner, cascade.child, refers, seen)));
+    }
+  return [{ metadata, rows }, ...below];
+}
+
+/**
+ * The attachments of those rows that are no more: tables need not have the foreign keys that entities declare, and a
+ * policy or a trigger may keep rows.
+ */
+async function attachmentsGone(
+  { fields }: Following,
+  queryRunner: QueryRunner,
+  before: readonly Rows[],
+): Promise<Attachment[]> {
+  const gone: Attachment[] = [];
+  for (const { metadata, rows } of before) {
+    const attachmentsOf = (row: ObjectLiteral) =>
+      fields.of(metadata).flatMap((field) => field.attachmentsIn(row));
+    for (const part of partsOf(rows.filter((row) => attachmentsOf(row).length > 0))) {
+      const after = await lockedRows(queryRunner, metadata, [], whereSame({ metadata, rows: part }));
+      const left = new Set(after.map(keyOf));
+      gone.push(...part.filter((row) => !left.has(keyOf(row))).flatMap(attachmentsOf));
+    }
+  }
+  return gone;
 }
 
 function partsOf<Item>(items: readonly Item[]): Item[][] {

@@ -2,68 +2,74 @@ import type { Attachment } from '../../attachment.js';
 import type { SqlExecutor } from '../../journal/sql-journal.js';
 import type { UnitOfWork } from '../../unit-of-work.js';
 
-/** What was stored for a statement that is still to come, and what goes with it. */
+/** What was stored for a statement that is still to come, and what it replaces. */
 export interface Change {
   readonly stored: readonly Attachment[];
   readonly old: readonly Attachment[];
 }
 
-/** Changes that TypeORM makes together: the first that fails is the end of all. */
-interface Round {
-  readonly open: Set<Change>;
-  failure?: unknown;
-}
-
 /**
- * The changes of one transaction that no statement has written yet. If one fails, or cannot be made, the application may
- * go on with the transaction: it must be as if they had not been made.
+ * The changes of one transaction that no statement has written yet. If their statement fails, or never comes, the
+ * application may go on with the transaction: it must be as if they had not been made.
  */
 export class Changes {
   readonly unit: UnitOfWork<SqlExecutor>;
-  #round: Round = { open: new Set() };
+  readonly #open = new Map<Attachment, Change>();
+  readonly #making = new Set<Promise<Change>>();
+  #rollbacks = 0;
 
   constructor(unit: UnitOfWork<SqlExecutor>) {
     this.unit = unit;
   }
 
-  /** Makes one. Others may be under way, and go on when this one fails. */
   async make(act: (unit: UnitOfWork<SqlExecutor>) => Promise<Change>): Promise<Change> {
-    const round = this.#round;
+    const making = this.#make(act);
+    this.#making.add(making);
     try {
-      const change = await act(this.unit);
-      if ('failure' in round) await this.unit.takeBack(change.stored, change.old);
-      else round.open.add(change);
-      if ('failure' in round) throw round.failure;
-      return change;
-    } catch (error) {
-      await this.#end(round, error);
-      throw round.failure;
+      return await making;
+    } finally {
+      this.#making.delete(making);
     }
   }
 
+  /** Those by which values were stored. */
+  of(values: readonly unknown[]): Change[] {
+    return values.flatMap((value) => this.#open.get(value as Attachment) ?? []);
+  }
+
   /** Their statement was executed. */
-  written(changes: Iterable<Change>): void {
-    for (const change of changes) this.#round.open.delete(change);
+  written(changes: readonly Change[]): void {
+    for (const { stored } of changes) for (const attachment of stored) this.#open.delete(attachment);
   }
 
-  /** The statement was executed for which something was to be removed. */
-  removed(): void {
-    this.written([...this.#round.open].filter(({ stored }) => stored.length === 0));
-  }
-
-  /** Undoes what is not written. */
-  async fail(failure: unknown): Promise<void> {
-    await this.#end(this.#round, failure);
-  }
-
-  async #end(round: Round, failure: unknown): Promise<void> {
-    if ('failure' in round) return;
-    round.failure = failure;
-    this.#round = { open: new Set() };
-    const open = [...round.open];
+  /** Undoes changes that are not written. @param changes all of them, unless said otherwise */
+  async takeBack(changes: readonly Change[] = [...this.#open.values()]): Promise<void> {
+    if (changes.length === 0) return;
+    this.written(changes);
     await this.unit.takeBack(
-      open.flatMap(({ stored }) => stored),
-      open.flatMap(({ old }) => old),
+      changes.flatMap(({ stored }) => stored),
+      changes.flatMap(({ old }) => old),
     );
+  }
+
+  /** A savepoint was rolled back: what was on record may not be any more. */
+  async rolledBackInPart(): Promise<void> {
+    this.#rollbacks += 1;
+    await this.takeBack();
+  }
+
+  /** Before a commit: whose statements have not come by now will not be part of the transaction. */
+  async close(): Promise<void> {
+    await this.unit.close();
+    await Promise.allSettled(this.#making);
+    await this.takeBack();
+  }
+
+  async #make(act: (unit: UnitOfWork<SqlExecutor>) => Promise<Change>): Promise<Change> {
+    const rollbacks = this.#rollbacks;
+    const change = await act(this.unit);
+    for (const attachment of change.stored) this.#open.set(attachment, change);
+    if (rollbacks !== this.#rollbacks) await this.takeBack([change]);
+    return change;
   }
 }

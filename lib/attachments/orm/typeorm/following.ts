@@ -25,8 +25,11 @@ export function followingOf(dataSource: DataSource): Following | undefined {
 /** What `clear()` sends, and a `delete` of all rows in SQLite as well. */
 const EMPTYING = /^(?:TRUNCATE TABLE|DELETE FROM) (?:"[^"]+"\.)?"([^"]+)"(?: CASCADE)?$/;
 
-/** To a savepoint, also one of SQL that the application has written. */
+const BEGIN = /^(?:START|BEGIN) TRANSACTION$/;
+
+/** Also of SQL that the application has written. */
 const ROLLBACK = /^\s*ROLLBACK\b/i;
+const ROLLBACK_TO_SAVEPOINT = /^\s*ROLLBACK\b.*\bTO\b/is;
 
 /** Files follow the transactions of one data source. */
 export class Following {
@@ -37,10 +40,6 @@ export class Following {
   readonly #subscribers: readonly EntitySubscriberInterface[];
   readonly #attachments: Attachments<SqlExecutor>;
   readonly #transactions = new WeakMap<QueryRunner, Changes>();
-  /** What was stored for an entity, and will be in a statement that comes: it has nothing to store any more. */
-  readonly #fresh = new WeakMap<Attachment, Change>();
-
-  readonly #deleting = new WeakSet<QueryRunner>();
   readonly #watched = new WeakSet<QueryRunner>();
   /** Those whose COMMIT has failed, and may have been done nevertheless. */
   readonly #inDoubt = new WeakSet<QueryRunner>();
@@ -50,8 +49,12 @@ export class Following {
     this.#attachments = attachments;
     FOLLOWING.set(dataSource, this);
     this.#dataSource = dataSource;
-    this.#subscribers = [this.#transactionSubscriber(), ...this.#entitySubscribers(dataSource)];
-    dataSource.subscribers.push(...this.#subscribers);
+    const first = this.#transactionSubscriber();
+    const others = this.#entitySubscribers(dataSource);
+    this.#subscribers = [first, ...others];
+    // One that throws keeps those behind it from hearing of the end of a transaction.
+    dataSource.subscribers.unshift(first);
+    dataSource.subscribers.push(...others);
   }
 
   /** Leaves the data source to another. */
@@ -68,8 +71,11 @@ export class Following {
     entities: readonly ObjectLiteral[],
   ): Promise<void> {
     const fields = this.fields.of(metadata);
-    const storeNew = (field: FieldColumn, entity: ObjectLiteral) =>
-      this.isFresh(field, entity) ? undefined : this.replace(queryRunner, field, entity, []);
+    const storeNew = async (field: FieldColumn, entity: ObjectLiteral) => {
+      const isNew = (change: Change) => change.old.length === 0;
+      if (!this.#changesFor(queryRunner, field, entity)?.every(isNew))
+        await this.replace(queryRunner, field, entity, []);
+    };
     await settled(
       entities.flatMap((entity) =>
         fields.filter((field) => field.inputsIn(entity).length > 0).map((field) => storeNew(field, entity)),
@@ -87,51 +93,56 @@ export class Following {
     values: ObjectLiteral,
     old: readonly Attachment[],
   ): Promise<void> {
-    const change = await this.#changes(queryRunner).make(async (unit) => {
+    const given = field.valueIn(values);
+    const { stored } = await this.#changes(queryRunner).make(async (unit) => {
       const stored = await unit.storeList(field.field, field.inputsIn(values), old);
       const kept = new Set(stored.map(({ path }) => path));
       return { stored, old: old.filter(({ path }) => !kept.has(path)) };
     });
-    field.set(values, change.stored);
-    for (const attachment of change.stored) this.#fresh.set(attachment, change);
+    // Of a save that has failed meanwhile, the application may have gone on with something else.
+    if (field.valueIn(values) === given) field.set(values, stored);
   }
 
+  /** Removes what a statement has taken out of its rows. */
   async remove(queryRunner: QueryRunner, old: readonly Attachment[]): Promise<void> {
-    if (old.length === 0) return;
-    await this.#changes(queryRunner).make(async (unit) => {
-      await unit.remove(old);
-      return { stored: [], old };
-    });
+    if (old.length > 0) await this.#changes(queryRunner).unit.remove(old);
   }
 
-  /** Whether this was stored for an entity already. */
-  isFresh(field: FieldColumn, values: ObjectLiteral): boolean {
-    const inputs = field.inputsIn(values);
-    return inputs.length > 0 && inputs.every((input) => this.#fresh.has(input as Attachment));
+  /** Whether this was stored already, for a statement of this transaction that is still to come. */
+  isStored(queryRunner: QueryRunner, field: FieldColumn, values: ObjectLiteral): boolean {
+    return this.#changesFor(queryRunner, field, values) !== undefined;
   }
 
-  /** A statement was executed with these values. */
-  written(queryRunner: QueryRunner, metadata: EntityMetadata, values: readonly ObjectLiteral[]): void {
-    const inputs = values.flatMap((one) => this.fields.of(metadata).flatMap((field) => field.inputsIn(one)));
-    const changes = inputs.flatMap((input) => this.#fresh.get(input as Attachment) ?? []);
-    for (const input of inputs) this.#fresh.delete(input as Attachment);
-    this.#transactions.get(queryRunner)?.written(changes);
-  }
-
-  /** Executes a statement whose rows, and the files that go with them, are known. */
-  async delete<Result>(queryRunner: QueryRunner, execute: () => Promise<Result>): Promise<Result> {
-    this.#deleting.add(queryRunner);
+  /** Executes a statement with these values; before that, it may store what they hold. */
+  async write<Result>(
+    queryRunner: QueryRunner,
+    metadata: EntityMetadata,
+    values: readonly ObjectLiteral[],
+    execute: () => Promise<Result>,
+  ): Promise<Result> {
+    const inputs = () =>
+      values.flatMap((one) => this.fields.of(metadata).flatMap((field) => field.inputsIn(one)));
     try {
-      return await execute();
-    } finally {
-      this.#deleting.delete(queryRunner);
-      this.removed(queryRunner);
+      const result = await execute();
+      const changes = this.#transactions.get(queryRunner);
+      changes?.written(changes.of(inputs()));
+      return result;
+    } catch (error) {
+      const changes = this.#transactions.get(queryRunner);
+      await changes?.takeBack(changes.of(inputs()));
+      throw error;
     }
   }
 
-  /** Changes without a value, of the statement that was executed last. */
-  removed(queryRunner: QueryRunner): void {
-    this.#transactions.get(queryRunner)?.removed();
+  /** The changes by which all that a field was given was stored already. */
+  #changesFor(
+    queryRunner: QueryRunner,
+    field: FieldColumn,
+    values: ObjectLiteral,
+  ): readonly Change[] | undefined {
+    const inputs = field.inputsIn(values);
+    const found = this.#transactions.get(queryRunner)?.of(inputs) ?? [];
+    return inputs.length > 0 && found.length === inputs.length ? found : undefined;
   }
 
   #changes(queryRunner: QueryRunner): Changes {
@@ -213,20 +224,21 @@ export class Following {
   #transactionSubscriber(): EntitySubscriberInterface {
     return {
       beforeQuery: ({ queryRunner, query }) => {
-        if (ROLLBACK.test(query)) this.#transactions.get(queryRunner)?.unit.rolledBackInPart();
-        const [, tableName] = EMPTYING.exec(query) ?? [];
-        if (tableName === undefined || this.#deleting.has(queryRunner)) return;
-        if (this.fields.isNeeded(tableName))
-          throw new DepotError(
-            'ATTACHMENT_UNSUPPORTED',
-            'clear() leaves the files of attachments: use delete()',
-          );
+        this.#refuseEmptying(query);
+        const changes = this.#transactions.get(queryRunner);
+        if (!changes) return undefined;
+        if (ROLLBACK.test(query)) changes.unit.rolledBackInPart();
+        if (query === 'COMMIT') return changes.close();
+        // Of a transaction whose end was kept from us.
+        return BEGIN.test(query) ? this.#settle(queryRunner, 'unknown') : undefined;
       },
-      // After a failed statement, PostgreSQL answers COMMIT with a rollback, which looks like success.
       afterQuery: async ({ queryRunner, query, success, error }) => {
+        const changes = this.#transactions.get(queryRunner);
+        if (success && ROLLBACK_TO_SAVEPOINT.test(query)) await changes?.rolledBackInPart();
         if (success) return;
+        // After a failed statement, PostgreSQL answers COMMIT with a rollback, which looks like success.
+        changes?.unit.rolledBackInPart();
         if (query === 'COMMIT' && !isRefusal(queryRunner, error)) this.#inDoubt.add(queryRunner);
-        await this.#transactions.get(queryRunner)?.fail(error);
       },
       afterTransactionCommit: async ({ queryRunner }) => {
         if (!queryRunner.isTransactionActive) await this.#settle(queryRunner, 'committed');
@@ -236,6 +248,12 @@ export class Following {
         else await this.#settle(queryRunner, this.#inDoubt.has(queryRunner) ? 'unknown' : 'rolledBack');
       },
     };
+  }
+
+  #refuseEmptying(query: string): void {
+    const [, tableName] = EMPTYING.exec(query) ?? [];
+    if (tableName === undefined || !this.fields.isNeeded(tableName)) return;
+    throw new DepotError('ATTACHMENT_UNSUPPORTED', 'clear() leaves the files of attachments: use delete()');
   }
 }
 
