@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import mongoose, { type Connection, Schema } from 'mongoose';
 import { Attachment, attach } from '../../../lib/attachments/attachment.js';
@@ -857,6 +858,37 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       await expectExact(0);
       await late.dropDatabase();
       await late.close();
+    });
+
+    test('may be begun after the first calls, within the time that mongoose gives them', async () => {
+      const late = mongoose.createConnection();
+      const own = useAttachments(late, { depot });
+      const Late = late.model('Late', Schema.create({ photo: own.attachment() }));
+      late.set('bufferTimeoutMS', 200);
+      const early = Late.create({ photo: attach(bytes('1')) });
+      await expect(early).rejects.toThrow('buffering timed out after 200ms');
+      late.set('bufferTimeoutMS', 10_000);
+      const creating = Late.create({ photo: attach(bytes('2')) });
+      const recovering = own.recover();
+      await delay(100);
+      await late.openUri(server.url, { dbName: `late-${randomUUID()}` });
+      expect((await creating).photo?.isStored).toBe(true);
+      expect(await recovering).toMatchObject({ failed: [] });
+      await Late.deleteMany({});
+      await own.close();
+      await expectExact(0);
+      await late.dropDatabase();
+      await late.close();
+    });
+
+    test('that buffer nothing fail at once', async () => {
+      const never = mongoose.createConnection().set('bufferCommands', false);
+      const own = useAttachments(never, { depot });
+      const Never = never.model('Never', Schema.create({ photo: own.attachment() }));
+      const creating = Never.create({ photo: attach(bytes('1')) });
+      await expect(creating).rejects.toThrow('no connection');
+      await own.close();
+      await expectExact(0);
     });
 
     test('to sessions without a transaction see what they have written', async () => {

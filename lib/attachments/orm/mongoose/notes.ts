@@ -45,8 +45,19 @@ export class Notes {
 /** Notes must outlive the server that took them, and are read as they are. */
 const DURABLE = { writeConcern: { w: 'majority' }, readPreference: 'primary' } as const;
 
+/** A connection, with what mongoose keeps from the public. */
+interface BufferingConnection extends Connection {
+  /** As its own methods do, for `bufferTimeoutMS`; unless commands are not to be buffered. */
+  _waitForConnect(): Promise<void>;
+}
+
+/** Waits for the connection to open, also where nobody has begun to connect yet. */
 export async function openDatabase(connection: Connection): Promise<mongo.Db> {
-  const { db } = connection.db ? connection : await connection.asPromise();
+  if (!connection.db) {
+    await connection.asPromise();
+    await (connection as BufferingConnection)._waitForConnect();
+  }
+  const { db } = connection;
   if (!db) throw new Error('mongoose has no connection to a database');
   return db;
 }
