@@ -29,7 +29,7 @@ export interface S3ClientLike {
 export interface S3StorageOptions extends ObjectStorageOptions {
   /** @default what the environment says (`AWS_REGION`, the shared configuration files) */
   readonly region?: string | undefined;
-  /** URL of a server that is not Amazon's. */
+  /** URL of a server that is not Amazon's. @default what the environment says (`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`) */
   readonly endpoint?: string | undefined;
   /** With `secretAccessKey`. @default what the environment says, as the AWS SDK looks for it */
   readonly accessKeyId?: string | undefined;
