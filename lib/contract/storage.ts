@@ -57,6 +57,11 @@ export interface UrlOptions {
   readonly expiresIn?: number | undefined;
   /** How browsers treat the file. @default 'inline' */
   readonly disposition?: 'inline' | 'attachment' | undefined;
+  /**
+   * Told before `url` resolves when a signed URL stops to work: after half of `expiresIn` at the earliest, unless what signs
+   * it ends before. A storage that does not tell says that its URLs work for that half.
+   */
+  readonly onExpiry?: ((expiresAt: Date) => void) | undefined;
 }
 
 export interface ReadOptions {
