@@ -57,6 +57,16 @@ for (const replicaSet of [true, false]) {
         expect(await leftoversOf(db)).toEqual([]);
       });
 
+      test('a note that cannot be settled keeps nobody from the others', async () => {
+        const intents = db.collection('filedepot.intents');
+        const { insertedId: _id } = await intents.insertOne({ at: new Date(0), contents: 'of another kind' });
+        await storage.stage(LARGE);
+        await ageIntents();
+        await sweep();
+        expect(await leftoversOf(db)).toEqual([`intent ${_id}`]);
+        await intents.deleteOne({ _id });
+      });
+
       test('a storage sweeps when it is first written to', async () => {
         await storage.stage(LARGE);
         await ageIntents();
