@@ -279,8 +279,13 @@ export abstract class FileStorage {
   }
 
   /** Ids of the files in ascending order of their characters' codes, in flat memory however many there are. */
-  list(options: ListOptions = {}): AsyncIterable<string> {
-    return this.listIds(options);
+  async *list(options: ListOptions = {}): AsyncIterable<string> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    for await (const id of this.listIds(options)) {
+      signal?.throwIfAborted();
+      yield id;
+    }
   }
 
   /**
