@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as sdk from '@aws-sdk/client-s3';
 import { afterAll, describe, expect, jest, test } from '@jest/globals';
@@ -420,6 +421,32 @@ await describeWith('Objects of S3', [startS3Server], (server) => {
       const content = await bytes(20 * MiB);
       const file = await storage.get(await storage.create(chunks(content.byteLength)));
       expect((await file.buffer()).equals(content)).toBe(true);
+    });
+
+    test('a client whose answers have web streams, as those of fetch, reads what it has written', async () => {
+      const { endpoint, region, credentials } = server;
+      const client = new sdk.S3Client({ endpoint, region, credentials, forcePathStyle: true });
+      client.middlewareStack.add(
+        (next) => async (args) => {
+          const result = await next(args);
+          const response = result.response as { body: Readable };
+          Object.assign(response, { body: Readable.toWeb(response.body) });
+          return result;
+        },
+        { step: 'deserialize', priority: 'low' },
+      );
+      const { storage } = open({ client });
+      const content = await bytes(3 * MiB);
+      const id = await storage.create(content);
+      const file = await storage.get(id);
+      expect((await file.buffer()).equals(content)).toBe(true);
+      expect(Buffer.concat(await file.stream({ start: 5, end: 9 }).toArray())).toEqual(
+        content.subarray(5, 10),
+      );
+      const unread = await storage.open(id);
+      await unread.close();
+      for await (const _chunk of file.stream()) break;
+      client.destroy();
     });
   });
 

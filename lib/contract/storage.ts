@@ -11,6 +11,7 @@ import { assertFileId, createFileId } from './file-id.js';
 import { cleanFileName } from './file-name.js';
 import { checkedMetadata } from './metadata.js';
 import {
+  assertFileOptions,
   type CommitOptions,
   type ContentFacts,
   type FileOptions,
@@ -208,7 +209,7 @@ export abstract class FileStorage {
   async create(content: Content, options: CreateOptions = {}): Promise<string> {
     return closedOnFailure(content, async () => {
       if (options.id !== undefined) assertFileId(options.id);
-      checkedMetadata(options.metadata);
+      assertFileOptions(options);
       const staged = await this.stage(content, { ...options, expected: options });
       return staged.commit(options);
     });
@@ -221,7 +222,7 @@ export abstract class FileStorage {
    */
   async replace(fileOrId: FileOrId, content: Content, options: ReplaceOptions = {}): Promise<string> {
     return closedOnFailure(content, async () => {
-      checkedMetadata(options.metadata);
+      assertFileOptions(options);
       const replaces = await this.stat(fileOrId, options);
       const staged = await this.stage(content, { ...options, expected: options, replaces });
       return staged.replace(replaces.id, options);

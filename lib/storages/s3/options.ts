@@ -58,8 +58,8 @@ export interface DirectUploadOptions {
   /** Bytes, or text such as `'10mb'` (1 kb = 1024 bytes); at most 5 GiB. */
   readonly maxSize: number | string;
   /**
-   * Media type that the client must declare: one (`image/png`), or a range (`image/*`) of which it says one in the field
-   * `Content-Type`. Nobody has looked at the content yet. @default none: the client may declare no type
+   * Media type that the client must declare: one (`image/png`), or a range (`image/*`, or that of all types) of which it
+   * says one in the field `Content-Type`. Nobody has looked at the content yet. @default none: the client may declare no type
    */
   readonly contentType?: string | undefined;
   /** Seconds until which the upload must have begun; at most 604,800. @default 3600 */
