@@ -329,7 +329,7 @@ describe('a unit of work', () => {
     storing.catch(() => {});
     await unit.close();
     await expect(storing).rejects.toMatchObject({ code: 'CONFLICT' });
-    await expect(unit.remove(old)).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(unit.remove([old])).rejects.toMatchObject({ code: 'CONFLICT' });
     open.commit();
     await unit.settle('committed');
     expect(await files()).toEqual([old.path]);

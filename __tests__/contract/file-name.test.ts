@@ -22,8 +22,15 @@ describe('cleanFileName', () => {
     expect(cleanFileName(name)).toBe(name);
   });
 
+  test.each([{}, ['a.txt'], 0, 5, true])('refuses %j, which is no text', (name) => {
+    expect(() => cleanFileName(name as never)).toThrow(
+      expect.objectContaining({ code: 'INVALID_METADATA', status: 400 }),
+    );
+  });
+
   test.each([
     [undefined, 'unnamed'],
+    [null, 'unnamed'],
     ['', 'unnamed'],
     ['   ', 'unnamed'],
     ['.', 'unnamed'],

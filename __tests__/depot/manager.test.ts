@@ -179,6 +179,11 @@ describe('files', () => {
       (depot, content) => depot.create(content, { storage: 'b' }),
     ],
     ['an id that is none', 'INVALID_FILE_ID', (depot, content) => depot.create(content, { id: '../x' })],
+    [
+      'a name that is no text',
+      'INVALID_METADATA',
+      (depot, content) => depot.create(content, { filename: 5 as never }),
+    ],
     ['metadata that are none', 'INVALID_METADATA', (depot, content) => depot.create(content, WRONG)],
     ['a path that is none', 'INVALID_PATH', (depot, content) => depot.replace('a', content)],
     ['a path of no file', 'FILE_NOT_FOUND', (depot, content) => depot.replace('a/b', content)],

@@ -75,7 +75,9 @@ describe('parsedContentType', () => {
     ['text/plain\0', undefined],
     ['текст/plain', undefined],
     [undefined, undefined],
+    [['image/png'], undefined],
+    [5, undefined],
   ])('of %j is %j', (given, parsed) => {
-    expect(parsedContentType(given)).toBe(parsed);
+    expect(parsedContentType(given as string)).toBe(parsed);
   });
 });

@@ -47,6 +47,19 @@ describe('URLs that a backend signs', () => {
     expect(await ending.get(FILE, {})).toMatch(/T00:00:00.000Z 2$/);
   });
 
+  test.each([
+    [undefined, '2026-01-01T01:00:00Z'],
+    ['2026-01-01T00:17:00Z', '2026-01-01T00:17:00Z'],
+    ['2026-01-01T09:00:00Z', '2026-01-01T01:00:00Z'],
+  ])('tell when they expire, where what signs them ends at %s', async (end, expected) => {
+    const signerEnd = end === undefined ? undefined : Date.parse(end);
+    const ending = new PresignedUrls(async (...given) => ({ ...(await sign(...given)), signerEnd }));
+    const onExpiry = jest.fn();
+    for (const _turn of [1, 2]) await ending.get(FILE, { onExpiry });
+    expect(onExpiry.mock.calls).toEqual([[new Date(expected)], [new Date(expected)]]);
+    expect(signed).toBe(1);
+  });
+
   test('are others for what is another file, or another use of it', async () => {
     const all = await Promise.all([
       urls.get(FILE, {}),

@@ -264,6 +264,17 @@ describe('302', () => {
     },
   );
 
+  test.each([
+    [3000, 1800],
+    [420.9, 420],
+    [-5, 0],
+  ])('a URL that works for %d seconds more is cached for %d', (urlSeconds, cached) => {
+    for (const options of [{}, { cacheControl: 'public, max-age=1800' }]) {
+      const { headers } = planRedirect(FILE, URL, checkedOptions(options), urlSeconds);
+      expect(headers['Cache-Control']).toBe(`private, max-age=${cached}`);
+    }
+  });
+
   test('a public URL is cached as files are', () => {
     const options = { cacheControl: 'public, max-age=99999' };
     const redirect = planRedirect({ ...FILE, publicUrl: URL }, URL, checkedOptions(options));

@@ -27,6 +27,10 @@ await describeWith('Files of S3, served', [startS3Server], (server) => {
     depot.configure('sent-on', sentOn);
     depot.configure('watched', bucket.open({ endpoint: proxy.url }));
     depot.configure('streamed', bucket.open({ endpoint: proxy.url, serve: 'stream' }));
+    // As machines and containers get them: asked for others, they give the same until these are about to end.
+    const expiration = new Date(Date.now() + 420_000);
+    const shortLived = async () => ({ ...server.credentials, expiration });
+    depot.configure('short-lived', bucket.open({ credentials: shortLived }));
     depot.configure('public', bucket.open({ publicUrl: 'https://cdn.example' }));
     const serve = depot.middleware({ variants: { small: imageVariant({ size: 50 }) } });
     front = createServer((req, res) => {
@@ -72,6 +76,14 @@ await describeWith('Files of S3, served', [startS3Server], (server) => {
       expect(await content.text()).toBe('<p>');
       expect(content.headers.get('content-type')).toBe('text/html');
       expect(content.headers.get('content-disposition')).toMatch(/^attachment; /);
+    });
+
+    test('to a URL that caches forget before the credentials end that have signed it', async () => {
+      const { url } = await depot.create('x', { storage: 'short-lived', filename: 'a.png' });
+      const cacheControl = (await get(url)).headers.get('cache-control') ?? '';
+      const maxAge = Number(/^private, max-age=(\d+)$/.exec(cacheControl)?.[1]);
+      expect(maxAge).toBeGreaterThan(360);
+      expect(maxAge).toBeLessThanOrEqual(420);
     });
 
     test('to the public URL, if it does as is asked', async () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { ABANDONED_AFTER } from '../../lib/object-storage/staging-area.js';
 import { GCSBucket } from '../../lib/storages/gcs/bucket.js';
 import { checkedOptions } from '../../lib/storages/gcs/options.js';
@@ -312,6 +312,17 @@ await describeWith('Objects of Google Cloud Storage', [startGcsServer], (server)
       expect(await names()).toEqual([staged, prefix + id].sort());
       await sweep(swept, `${prefix}.staging/`, Date.now() + ABANDONED_AFTER + 1000);
       expect(await names()).toEqual([prefix + id]);
+      await swept.close();
+    });
+
+    test('goes where something before it cannot go', async () => {
+      const { storage, prefix, names } = open();
+      await storage.check();
+      for (const name of ['a', 'b', 'c']) await bucket.save(`${prefix}.staging/${name}`, 'left');
+      const swept = new GCSBucket(checkedOptions(bucket.options({ prefix })));
+      jest.spyOn(swept, 'remove').mockRejectedValueOnce(new Error('no'));
+      await sweep(swept, `${prefix}.staging/`, Date.now() + ABANDONED_AFTER + 1000);
+      expect(await names()).toEqual([`${prefix}.staging/a`]);
       await swept.close();
     });
   });

@@ -1,10 +1,10 @@
 import { createSocket } from 'node:dgram';
 import { getServers, setServers } from 'node:dns';
 import { once } from 'node:events';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { ObjectId } from 'mongodb';
+import { MongoClient, ObjectId, type ReadConcernLevel } from 'mongodb';
 import type { DepotError } from '../../lib/errors.js';
 import { Database } from '../../lib/storages/gridfs/database.js';
 import { Intents } from '../../lib/storages/gridfs/intents.js';
@@ -45,6 +45,25 @@ for (const replicaSet of [true, false]) {
       await db.collection('filedepot.intents').updateMany({}, AGED);
     }
 
+    // A single server refuses the others, also to `check`.
+    const levels = ['local', 'available', 'majority', ...(replicaSet ? ['linearizable', 'snapshot'] : [])];
+    test.each(levels as ReadConcernLevel[])('a client whose read concern is %s', async (level) => {
+      const client = new MongoClient(database.server.url, { readConcern: { level } });
+      const own = new GridFSStorage({ client, database: db.databaseName });
+      for (const [first, second] of [
+        ['small', LARGE],
+        [LARGE, 'small'],
+      ] as const) {
+        const id = await own.create(first);
+        await own.replace(id, second);
+        expect((await (await own.get(id)).buffer()).equals(Buffer.from(second))).toBe(true);
+        expect(await Readable.from(own.list()).toArray()).toEqual([id]);
+        await own.delete(id);
+      }
+      expect(await leftoversOf(db)).toEqual([]);
+      await client.close();
+    });
+
     describe('what a crash leaves', () => {
       test('an upload that is alive is left alone; one that was abandoned is swept, and cannot be committed', async () => {
         const staged = await storage.stage(LARGE);
@@ -55,6 +74,16 @@ for (const replicaSet of [true, false]) {
         expect(await leftoversOf(db)).toEqual([]);
         await expect(staged.commit()).rejects.toMatchObject({ code: 'CONFLICT' });
         expect(await leftoversOf(db)).toEqual([]);
+      });
+
+      test('a note that cannot be settled keeps nobody from the others', async () => {
+        const intents = db.collection('filedepot.intents');
+        const { insertedId: _id } = await intents.insertOne({ at: new Date(0), contents: 'of another kind' });
+        await storage.stage(LARGE);
+        await ageIntents();
+        await sweep();
+        expect(await leftoversOf(db)).toEqual([`intent ${_id}`]);
+        await intents.deleteOne({ _id });
       });
 
       test('a storage sweeps when it is first written to', async () => {

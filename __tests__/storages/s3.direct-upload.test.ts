@@ -157,6 +157,13 @@ await describeWith('Direct uploads to S3', [startS3Server], (server) => {
       expect(await post(form, 'x', { 'Content-Type': 'image/png' })).toBe(204);
     });
 
+    test('with a range of all types takes any', async () => {
+      const { storage, keys, prefix } = open();
+      const form = await storage.directUpload({ maxSize: 100, contentType: '*/*' });
+      expect(await post(form, 'x', { 'Content-Type': 'image/png' })).toBe(204);
+      expect(await keys()).toEqual([`${prefix}.staging/${form.id}`]);
+    });
+
     test('with no type takes none', async () => {
       const { storage, keys } = open();
       const form = await storage.directUpload({ maxSize: 100 });
@@ -184,6 +191,10 @@ await describeWith('Direct uploads to S3', [startS3Server], (server) => {
       { maxSize: 1, expiresIn: 604_801 },
       { maxSize: 1, contentType: 'image' },
       { maxSize: 1, contentType: 'image/png\r\n' },
+      { maxSize: 1, contentType: '*/png' },
+      { maxSize: 1, contentType: 'image/*+xml' },
+      { maxSize: 1, contentType: 'image/*; q=1' },
+      { maxSize: 1, contentType: ['image/png'] },
       { maxSize: 1, contenttype: 'image/png' },
     ])('cannot be had with %j', async (options) => {
       const { storage } = open();
@@ -325,6 +336,13 @@ await describeWith('Direct uploads to S3', [startS3Server], (server) => {
         expect(await keys()).toHaveLength(1);
       },
     );
+
+    test('refuses a name that is no text, and leaves the upload alone', async () => {
+      const { adopt, keys } = await upload(PNG);
+      const options = JSON.parse('{"filename":{}}') as AdoptOptions;
+      await expect(adopt(options)).rejects.toMatchObject({ code: 'INVALID_METADATA', status: 400 });
+      expect(await keys()).toHaveLength(1);
+    });
 
     test('knows no other ids', async () => {
       const { storage, keys } = open();

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as sdk from '@aws-sdk/client-s3';
 import { afterAll, describe, expect, jest, test } from '@jest/globals';
@@ -200,6 +201,49 @@ await describeWith('Objects of S3', [startS3Server], (server) => {
       expect(await bucket.keys(prefix)).toEqual([`${prefix}inner/b`]);
     });
 
+    test.each([
+      ['ListMultipartUploadsCommand', ['.staging/a', 'a']],
+      ['ListObjectsV2Command', ['.staging/x', '.staging/y']],
+      ['AbortMultipartUploadCommand', ['.staging/a']],
+      ['DeleteObjectCommand', ['.staging/x']],
+    ])('where %s is refused, the rest is swept', async (refused, left) => {
+      const { prefix, storage } = open();
+      await storage.check();
+      const { endpoint, region, credentials } = server;
+      const client = new sdk.S3Client({ endpoint, region, credentials, forcePathStyle: true });
+      let isRefused = true;
+      client.middlewareStack.add(
+        (next, { commandName }) =>
+          async (args) => {
+            if (commandName !== refused || !isRefused) return next(args);
+            isRefused = false;
+            throw Object.assign(new Error('no'), {
+              name: 'AccessDenied',
+              $metadata: { httpStatusCode: 403 },
+            });
+          },
+        { step: 'initialize' },
+      );
+      for (const name of ['.staging/a', 'a'])
+        await bucket.client.send(
+          new sdk.CreateMultipartUploadCommand({ Bucket: bucket.name, Key: prefix + name }),
+        );
+      for (const name of ['.staging/x', '.staging/y'])
+        await bucket.client.send(
+          new sdk.PutObjectCommand({ Bucket: bucket.name, Key: prefix + name, Body: 'x' }),
+        );
+      const own = new S3Bucket(checkedOptions(bucket.options({ prefix, client })));
+      const swept = sweep(own, `${prefix}.staging/`, Date.now() + ABANDONED_AFTER + 2000);
+      if (refused.startsWith('List'))
+        await expect(swept).rejects.toMatchObject({
+          code: 'STORAGE_ACCESS_DENIED',
+          message: expect.stringContaining('s3:ListBucketMultipartUploads'),
+        });
+      else await swept;
+      client.destroy();
+      expect((await bucket.leftovers(prefix)).sort()).toEqual(left.map((name) => prefix + name));
+    });
+
     test.each([true, false])('staged with the encryption of the file (expected: %s)', async (isExpected) => {
       const { storage } = open({ partSize: 5 * MiB, serverSideEncryption: 'aws:kms', kmsKeyId: 'key' });
       const send = jest.spyOn(sdk.S3Client.prototype, 'send');
@@ -377,6 +421,32 @@ await describeWith('Objects of S3', [startS3Server], (server) => {
       const content = await bytes(20 * MiB);
       const file = await storage.get(await storage.create(chunks(content.byteLength)));
       expect((await file.buffer()).equals(content)).toBe(true);
+    });
+
+    test('a client whose answers have web streams, as those of fetch, reads what it has written', async () => {
+      const { endpoint, region, credentials } = server;
+      const client = new sdk.S3Client({ endpoint, region, credentials, forcePathStyle: true });
+      client.middlewareStack.add(
+        (next) => async (args) => {
+          const result = await next(args);
+          const response = result.response as { body: Readable };
+          Object.assign(response, { body: Readable.toWeb(response.body) });
+          return result;
+        },
+        { step: 'deserialize', priority: 'low' },
+      );
+      const { storage } = open({ client });
+      const content = await bytes(3 * MiB);
+      const id = await storage.create(content);
+      const file = await storage.get(id);
+      expect((await file.buffer()).equals(content)).toBe(true);
+      expect(Buffer.concat(await file.stream({ start: 5, end: 9 }).toArray())).toEqual(
+        content.subarray(5, 10),
+      );
+      const unread = await storage.open(id);
+      await unread.close();
+      for await (const _chunk of file.stream()) break;
+      client.destroy();
     });
   });
 

@@ -372,6 +372,12 @@ const MUTATIONS: Record<string, new () => MemoryStorage> = {
       return super.list({ prefix, after });
     }
   },
+  'goes on with a list that is given up': class extends MemoryStorage {
+    override async *list({ signal, ...options }: ListOptions = {}): AsyncIterable<string> {
+      signal?.throwIfAborted();
+      yield* super.list(options);
+    }
+  },
   'lists only once': class extends MemoryStorage {
     #all: AsyncIterable<string> | undefined;
 

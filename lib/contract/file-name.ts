@@ -1,3 +1,5 @@
+import { DepotError } from '../errors.js';
+
 /** The name of a file that was given none. */
 export const UNNAMED = 'unnamed';
 
@@ -14,9 +16,11 @@ const MAX_EXTENSION_CHARACTERS = 16;
 /**
  * The one door for file names: the last part of a path, without control or direction marks, in Unicode's NFC form,
  * at most 255 bytes long with its extension kept; `unnamed` where nothing is left.
+ * @throws DepotError `INVALID_METADATA` for what is no text, as JSON of a client's may hold
  */
-export function cleanFileName(name: string | undefined): string {
-  if (!name) return UNNAMED;
+export function cleanFileName(name: string | null | undefined): string {
+  if (name === undefined || name === null) return UNNAMED;
+  if (typeof name !== 'string') throw new DepotError('INVALID_METADATA', 'A file name must be a text');
   const lastPart = name.toWellFormed().replace(/^.*[/\\]/s, '');
   const cleaned = lastPart.normalize('NFC').replace(UNSAFE_CHARACTERS, '').trim();
   if (/^\.*$/.test(cleaned)) return UNNAMED;

@@ -1,6 +1,7 @@
 import { DepotError } from '../errors.js';
 import { assertFileId } from './file-id.js';
-import type { Metadata } from './metadata.js';
+import { cleanFileName } from './file-name.js';
+import { checkedMetadata, type Metadata } from './metadata.js';
 import type { FileDetails } from './stored-file.js';
 
 /** What a file is called and what is kept with it; everything may be left out. */
@@ -11,6 +12,15 @@ export interface FileOptions {
   readonly contentType?: string | undefined;
   /** At most 1 KiB of JSON. @default {} */
   readonly metadata?: Metadata | undefined;
+}
+
+/**
+ * Refuses what no file can have, before anything is done for it.
+ * @throws DepotError `INVALID_METADATA`
+ */
+export function assertFileOptions({ filename, metadata }: FileOptions): void {
+  cleanFileName(filename);
+  checkedMetadata(metadata);
 }
 
 export interface CommitOptions extends FileOptions {

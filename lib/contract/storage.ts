@@ -11,6 +11,7 @@ import { assertFileId, createFileId } from './file-id.js';
 import { cleanFileName } from './file-name.js';
 import { checkedMetadata } from './metadata.js';
 import {
+  assertFileOptions,
   type CommitOptions,
   type ContentFacts,
   type FileOptions,
@@ -57,6 +58,11 @@ export interface UrlOptions {
   readonly expiresIn?: number | undefined;
   /** How browsers treat the file. @default 'inline' */
   readonly disposition?: 'inline' | 'attachment' | undefined;
+  /**
+   * Told before `url` resolves when a signed URL stops to work: after half of `expiresIn` at the earliest, unless what signs
+   * it ends before. A storage that does not tell says that its URLs work for that half.
+   */
+  readonly onExpiry?: ((expiresAt: Date) => void) | undefined;
 }
 
 export interface ReadOptions {
@@ -203,7 +209,7 @@ export abstract class FileStorage {
   async create(content: Content, options: CreateOptions = {}): Promise<string> {
     return closedOnFailure(content, async () => {
       if (options.id !== undefined) assertFileId(options.id);
-      checkedMetadata(options.metadata);
+      assertFileOptions(options);
       const staged = await this.stage(content, { ...options, expected: options });
       return staged.commit(options);
     });
@@ -216,7 +222,7 @@ export abstract class FileStorage {
    */
   async replace(fileOrId: FileOrId, content: Content, options: ReplaceOptions = {}): Promise<string> {
     return closedOnFailure(content, async () => {
-      checkedMetadata(options.metadata);
+      assertFileOptions(options);
       const replaces = await this.stat(fileOrId, options);
       const staged = await this.stage(content, { ...options, expected: options, replaces });
       return staged.replace(replaces.id, options);
@@ -274,8 +280,13 @@ export abstract class FileStorage {
   }
 
   /** Ids of the files in ascending order of their characters' codes, in flat memory however many there are. */
-  list(options: ListOptions = {}): AsyncIterable<string> {
-    return this.listIds(options);
+  async *list(options: ListOptions = {}): AsyncIterable<string> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    for await (const id of this.listIds(options)) {
+      signal?.throwIfAborted();
+      yield id;
+    }
   }
 
   /**

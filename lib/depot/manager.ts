@@ -4,9 +4,8 @@ import { assertFileId } from '../contract/file-id.js';
 import { type FileInfo, toFileInfo, uploadedFileOf } from '../contract/file-info.js';
 import { cleanFileName } from '../contract/file-name.js';
 import { assertStorageName, parseFilePath } from '../contract/file-path.js';
-import { checkedMetadata } from '../contract/metadata.js';
 import { type Recoverable, type Recovery, totalRecovery } from '../contract/recovery.js';
-import type { StagedFile, WrittenDetails } from '../contract/staged-file.js';
+import { assertFileOptions, type StagedFile, type WrittenDetails } from '../contract/staged-file.js';
 import {
   type CreateOptions,
   closedOnFailure,
@@ -181,7 +180,7 @@ export class DepotManager implements StorageDirectory {
     return closedOnFailure(content, async () => {
       const { name, storage } = this.#find(options.storage);
       if (options.id !== undefined) assertFileId(options.id);
-      checkedMetadata(options.metadata);
+      assertFileOptions(options);
       const source = await this.#sourceOf(content);
       const staged = await storage.stage(source, { ...options, expected: options });
       await staged.commit(options);
@@ -196,7 +195,7 @@ export class DepotManager implements StorageDirectory {
   async replace(path: string, content: Content, options: ReplaceOptions = {}): Promise<FileInfo> {
     return closedOnFailure(content, async () => {
       const { name, storage, id } = this.#locate(path);
-      checkedMetadata(options.metadata);
+      assertFileOptions(options);
       const replaces = await storage.stat(id, options);
       const source = await this.#sourceOf(content);
       const staged = await storage.stage(source, { ...options, expected: options, replaces });

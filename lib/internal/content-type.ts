@@ -28,7 +28,7 @@ const MEDIA_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+(?:[ \t]*;[\x20-\x7
 
 /** The media type in lower case (its parameters as they are), or nothing where it is not one. */
 export function parsedContentType(contentType: string | undefined): string | undefined {
-  if (contentType === undefined || !MEDIA_TYPE.test(contentType)) return undefined;
+  if (typeof contentType !== 'string' || !MEDIA_TYPE.test(contentType)) return undefined;
   const [type = '', ...parameters] = contentType.split(';');
   return [type.trim().toLowerCase(), ...parameters].join(';');
 }

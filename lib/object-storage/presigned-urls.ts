@@ -25,6 +25,8 @@ export interface SignedUrl {
   readonly url: string;
   /** When there will be a better one: what signed it has an end of its own. Milliseconds since the epoch. */
   readonly freshUntil?: number | undefined;
+  /** That end: the URL works no longer, whatever its time is. Milliseconds since the epoch. */
+  readonly signerEnd?: number | undefined;
 }
 
 /** Makes the URL of a file. */
@@ -52,10 +54,18 @@ export class PresignedUrls {
     const question = JSON.stringify([file.id, file.filename, file.contentType, disposition, expiresIn]);
     const request = { disposition, expiresIn, signedAt: new Date(start) };
     const find = () => this.#kept.get(question, start + stretch, () => this.#sign(file, request));
-    const { url, freshUntil = Number.POSITIVE_INFINITY } = await find();
-    if (now < freshUntil) return url;
+    const signed = await this.#fresh(question, now, find);
+    options.onExpiry?.(
+      new Date(Math.min(start + expiresIn * 1000, signed.signerEnd ?? Number.POSITIVE_INFINITY)),
+    );
+    return signed.url;
+  }
+
+  async #fresh(question: string, now: number, find: () => Promise<SignedUrl>): Promise<SignedUrl> {
+    const signed = await find();
+    if (now < (signed.freshUntil ?? Number.POSITIVE_INFINITY)) return signed;
     this.#kept.forget(question);
-    return (await find()).url;
+    return find();
   }
 }
 

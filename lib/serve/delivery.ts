@@ -145,10 +145,15 @@ class Delivery {
   async #planRedirect(file: StoredFile): Promise<ResponsePlan | undefined> {
     const { settings, isPrivate } = this.#context;
     const disposition = dispositionOf(this.#request, file, settings);
-    const url = await this.#storage.url(file, { expiresIn: signedUrlSeconds(settings), disposition });
+    let urlSeconds: number | undefined;
+    const onExpiry = (expiresAt: Date) => {
+      urlSeconds = (expiresAt.getTime() - Date.now()) / 1000;
+    };
+    const expiresIn = signedUrlSeconds(settings);
+    const url = await this.#storage.url(file, { expiresIn, disposition, onExpiry });
     // A URL that is signed for GET refuses a HEAD: we have all that it asks for. One that is public never ends.
     const isUseless = url === file.publicUrl ? isPrivate : this.#request.method === 'HEAD';
-    return url === undefined || isUseless ? undefined : planRedirect(file, url, settings);
+    return url === undefined || isUseless ? undefined : planRedirect(file, url, settings, urlSeconds);
   }
 
   #planHandover({ file, localPath }: OpenFile): ResponsePlan | undefined {

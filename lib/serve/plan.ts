@@ -123,10 +123,16 @@ function planUnmet(
 /**
  * Sends the client to the storage. The Location is what the storage gave, and nothing of the request.
  * @param url public, or signed for `signedUrlSeconds`
+ * @param urlSeconds for which a signed one works, where the storage has told
  */
-export function planRedirect(file: FileDetails, url: string, settings: ServeSettings): RedirectPlan {
+export function planRedirect(
+  file: FileDetails,
+  url: string,
+  settings: ServeSettings,
+  urlSeconds = Number.POSITIVE_INFINITY,
+): RedirectPlan {
   const isPublic = url === file.publicUrl;
-  const cacheControl = isPublic ? settings.cacheControl : signedCacheControl(settings);
+  const cacheControl = isPublic ? settings.cacheControl : signedCacheControl(settings, urlSeconds);
   const headers = { Location: url, 'Content-Length': 0, ...cacheControlHeader(cacheControl) };
   return { kind: 'redirect', status: 302, headers };
 }
@@ -142,8 +148,9 @@ export function signedUrlSeconds({ secondsLeft }: Pick<ServeSettings, 'secondsLe
 }
 
 /** Half of the signature's time: storages may give the same URL for a while, so that browsers can cache it. */
-function signedCacheControl(settings: ServeSettings): string | false {
-  return redirectCacheControl(settings, Math.min(signedUrlSeconds(settings) / 2, settings.secondsLeft));
+function signedCacheControl(settings: ServeSettings, urlSeconds: number): string | false {
+  const seconds = Math.min(signedUrlSeconds(settings) / 2, settings.secondsLeft, urlSeconds);
+  return redirectCacheControl(settings, Math.max(0, seconds));
 }
 
 /** Hands the file over to a proxy, which evaluates preconditions and ranges by itself. */

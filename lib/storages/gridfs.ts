@@ -142,10 +142,7 @@ export class GridFSStorage extends FileStorage {
     for (;;) {
       options.signal?.throwIfAborted();
       const page = await this.#guard(() => this.#listPage({ ...options, after }));
-      for (const id of page) {
-        options.signal?.throwIfAborted();
-        yield id;
-      }
+      yield* page;
       if (page.length < PAGE_SIZE) return;
       after = page.at(-1);
     }

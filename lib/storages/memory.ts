@@ -42,9 +42,8 @@ export class MemoryStorage extends FileStorage {
     this.#files.delete(id);
   }
 
-  protected async *listIds({ prefix = '', after = '', signal }: ListOptions): AsyncIterable<string> {
+  protected async *listIds({ prefix = '', after = '' }: ListOptions): AsyncIterable<string> {
     for (const id of [...this.#files.keys()].sort()) {
-      signal?.throwIfAborted();
       if (id > after && id.startsWith(prefix)) yield id;
     }
   }

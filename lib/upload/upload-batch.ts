@@ -4,8 +4,7 @@ import type { Readable } from 'node:stream';
 import type { Request } from 'express';
 import { assertFileId } from '../contract/file-id.js';
 import { type FileInfo, issued, toFileInfo } from '../contract/file-info.js';
-import { checkedMetadata } from '../contract/metadata.js';
-import type { CommitOptions, StagedFile } from '../contract/staged-file.js';
+import { assertFileOptions, type CommitOptions, type StagedFile } from '../contract/staged-file.js';
 import type { FileStorage, StageOptions } from '../contract/storage.js';
 import type { StorageDirectory } from '../contract/storage-directory.js';
 import type { FileDetails } from '../contract/stored-file.js';
@@ -164,7 +163,7 @@ export class UploadBatch {
       metadata: await this.#ask(metadata, file),
     };
     if (options.id !== undefined) assertFileId(options.id);
-    checkedMetadata(options.metadata);
+    assertFileOptions(options);
     this.#abort.signal.throwIfAborted();
     return () =>
       arrival.target ? this.#replace(upload, arrival.target, options) : this.#create(upload, options);

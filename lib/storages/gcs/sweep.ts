@@ -10,7 +10,7 @@ interface StagedObject {
 
 /**
  * Removes what processes that were killed have left in the staging folder. Uploads that were never completed are
- * forgotten by the server after a week.
+ * forgotten by the server after a week. What cannot be removed is left to the next sweep.
  * @param stagingPrefix what the names of staged objects begin with
  * @param now milliseconds since the epoch
  */
@@ -18,6 +18,8 @@ export async function sweep(bucket: GCSBucket, stagingPrefix: string, now = Date
   const fields = 'name,generation,timeCreated';
   for await (const staged of listObjects<StagedObject>(bucket, { prefix: stagingPrefix }, fields)) {
     if (now - Date.parse(staged.timeCreated) > ABANDONED_AFTER)
-      await bucket.remove(staged.name, staged.generation);
+      await bucket.remove(staged.name, staged.generation).catch(ignore);
   }
 }
+
+function ignore(): void {}

@@ -127,14 +127,14 @@ export class Intents {
     clearInterval(this.#heartbeat);
   }
 
-  /** Settles what others have left; several processes may sweep at once. */
+  /** Settles what others have left; several processes may sweep at once. What fails is left to a later sweep. */
   async sweep(): Promise<void> {
     const bucket = await this.#database.open();
     const isAbandoned = { $expr: { $lt: ['$at', { $subtract: ['$$NOW', LEASE] }] } };
-    for await (const intent of bucket.intents.find(isAbandoned)) await settleAbandoned(bucket, intent);
+    for await (const intent of bucket.intents.find(isAbandoned))
+      await settleAbandoned(bucket, intent).catch(() => {});
   }
 
-  /** What fails is left to a later sweep. */
   #sweepQuietly(): void {
     this.sweep().catch(() => {});
   }

@@ -2,10 +2,11 @@ import type * as Sdk from '@aws-sdk/client-s3';
 import { OptionalPeer } from '../../internal/peer.js';
 import { ObjectBucket } from '../../object-storage/object-bucket.js';
 import { addBody, type CommandStack, giveBuffer, type RequestBody } from './body.js';
+import { findEndpoint } from './endpoint.js';
 import { isObjectMissing, isUnexplained, nameOf, statusOf, toStorageError } from './errors.js';
 import type { S3Settings } from './options.js';
 import { type Condition, isWriteRefused, type WriteParameters } from './parameters.js';
-import { type PutAnswer, type PutRequest, resolveEndpoint, SignedPut } from './signed-put.js';
+import { type PutAnswer, type PutRequest, SignedPut } from './signed-put.js';
 
 const sdkPeer = new OptionalPeer('@aws-sdk/client-s3', () => import('@aws-sdk/client-s3'));
 
@@ -132,14 +133,17 @@ export class S3Bucket extends ObjectBucket<S3Settings, Connection> {
   }
 
   protected findAddress(): Promise<string> {
-    this.#address ??= this.#resolveAddress();
+    this.#address ??= this.#resolveAddress().catch((error) => {
+      this.#address = undefined;
+      throw toStorageError(error, this.place);
+    });
     return this.#address;
   }
 
   /** The one that the SDK itself uses. */
   async #resolveAddress(): Promise<string> {
-    const { client } = await this.connect();
-    return (await resolveEndpoint(client.config, this.settings.bucket)).url.href;
+    const { sdk, client } = await this.connect();
+    return (await findEndpoint(sdk, client, this.settings.bucket)).url.href;
   }
 
   protected closeConnection({ client }: Connection): void {
@@ -156,7 +160,8 @@ export class S3Bucket extends ObjectBucket<S3Settings, Connection> {
       if (!this.settings.client) client.destroy();
       throw toStorageError(error, this.place);
     }
-    return { sdk, client, signedPut: own ? undefined : new SignedPut(client, this.settings.bucket) };
+    const find = () => findEndpoint(sdk, client, this.settings.bucket);
+    return { sdk, client, signedPut: own ? undefined : new SignedPut(client, find) };
   }
 
   /**

@@ -8,7 +8,7 @@ const LOGIN_FAILED: Meaning = {
 };
 const ACCESS_DENIED: Meaning = {
   code: 'STORAGE_ACCESS_DENIED',
-  hint: 'its user needs s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload',
+  hint: 'its user needs s3:ListBucket, s3:ListBucketMultipartUploads, s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload',
 };
 const NO_BUCKET: Meaning = {
   code: 'BUCKET_NOT_FOUND',

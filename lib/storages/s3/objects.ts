@@ -1,4 +1,5 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
+import type { ReadableStream } from 'node:stream/web';
 import type { ReadOptions } from '../../contract/storage.js';
 import { FileNotFoundError } from '../../errors.js';
 import { revisionOf } from '../../object-storage/object-metadata.js';
@@ -39,7 +40,7 @@ export class S3Objects implements ObjectSource {
     const isExpected = (error: unknown) => isObjectMissing(error) || isNotGiven(error);
     try {
       const output = await bucket.send((sdk) => new sdk.GetObjectCommand(object), { signal }, isExpected);
-      const body = (output.Body as Readable).on('error', ignore);
+      const body = toReadable(output.Body as Readable | ReadableStream).on('error', ignore);
       const details = parseObject(id, output, await bucket.publicUrl(id));
       return { details, body, contentRange: output.ContentRange, contentLength: output.ContentLength ?? 0 };
     } catch (error) {
@@ -48,6 +49,11 @@ export class S3Objects implements ObjectSource {
       throw error;
     }
   }
+}
+
+/** A client of the application's own may have another way to send requests, as by `fetch`. */
+function toReadable(body: Readable | ReadableStream): Readable {
+  return 'getReader' in body ? Readable.fromWeb(body) : body;
 }
 
 /** 412 and 416 (RFC 9110 sections 15.5.13 and 15.5.17). */

@@ -29,7 +29,7 @@ export interface S3ClientLike {
 export interface S3StorageOptions extends ObjectStorageOptions {
   /** @default what the environment says (`AWS_REGION`, the shared configuration files) */
   readonly region?: string | undefined;
-  /** URL of a server that is not Amazon's. */
+  /** URL of a server that is not Amazon's. @default what the environment says (`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`) */
   readonly endpoint?: string | undefined;
   /** With `secretAccessKey`. @default what the environment says, as the AWS SDK looks for it */
   readonly accessKeyId?: string | undefined;
@@ -58,8 +58,8 @@ export interface DirectUploadOptions {
   /** Bytes, or text such as `'10mb'` (1 kb = 1024 bytes); at most 5 GiB. */
   readonly maxSize: number | string;
   /**
-   * Media type that the client must declare: one (`image/png`), or a range (`image/*`) of which it says one in the field
-   * `Content-Type`. Nobody has looked at the content yet. @default none: the client may declare no type
+   * Media type that the client must declare: one (`image/png`), or a range (`image/*`, or that of all types) of which it
+   * says one in the field `Content-Type`. Nobody has looked at the content yet. @default none: the client may declare no type
    */
   readonly contentType?: string | undefined;
   /** Seconds until which the upload must have begun; at most 604,800. @default 3600 */

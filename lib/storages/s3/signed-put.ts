@@ -1,5 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { type RequestBody, toSendable } from './body.js';
+import type { Endpoint } from './endpoint.js';
 import type { Condition, WriteParameters } from './parameters.js';
 
 /** The SDK's handler takes more than it uses. */
@@ -58,12 +59,12 @@ const RESERVED = /[!'()*]/g;
  */
 export class SignedPut {
   readonly #config: S3Client['config'];
-  readonly #bucket: string;
+  readonly #findEndpoint: () => Promise<Endpoint>;
   #target: Promise<Target | undefined> | undefined;
 
-  constructor({ config }: S3Client, bucket: string) {
+  constructor({ config }: S3Client, findEndpoint: () => Promise<Endpoint>) {
     this.#config = config;
-    this.#bucket = bucket;
+    this.#findEndpoint = findEndpoint;
   }
 
   /** What the server answers when it has the body; nothing where it did not work. Never fails. */
@@ -82,7 +83,8 @@ export class SignedPut {
   async #findTarget(): Promise<Target | undefined> {
     const config = this.#config;
     const region = await config.region();
-    const { url, properties } = await resolveEndpoint(config, this.#bucket);
+    const { url, headers = {}, properties } = await this.#findEndpoint();
+    if (Object.keys(headers).length > 0) return undefined;
     const [scheme] = (properties?.authSchemes ?? []) as readonly AuthScheme[];
     if (scheme && (scheme.name !== 'sigv4' || scheme.signingName !== 's3')) return undefined;
     const signer = (await config.signer?.()) as Signer | undefined;
@@ -122,21 +124,6 @@ function toRequest(
       ...(parameters && headersOf(parameters)),
     },
   };
-}
-
-/** The address of a bucket, as the SDK finds it. */
-export async function resolveEndpoint(config: S3Client['config'], Bucket: string) {
-  const endpoint = await config.endpoint?.();
-  return config.endpointProvider({
-    Bucket,
-    Region: await config.region(),
-    ForcePathStyle: config.forcePathStyle === true,
-    UseFIPS: await config.useFipsEndpoint(),
-    UseDualStack: await config.useDualstackEndpoint(),
-    ...(endpoint && {
-      Endpoint: `${endpoint.protocol}//${endpoint.hostname}${endpoint.port ? `:${endpoint.port}` : ''}${endpoint.path}`,
-    }),
-  });
 }
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html */

@@ -29,7 +29,7 @@ export function urlSigner(bucket: S3Bucket, refresher: CredentialRefresher): Sig
       // By the clock of S3, if it has told that ours is wrong.
       const signingDate = new Date(signedAt.getTime() + client.config.systemClockOffset);
       const url = await getSignedUrl(client, command, { expiresIn, signingDate });
-      return { url, freshUntil: end && end - REFRESHED_BEFORE };
+      return { url, freshUntil: end && end - REFRESHED_BEFORE, signerEnd: end };
     } catch (error) {
       throw toStorageError(error, bucket.place);
     }
@@ -43,14 +43,15 @@ export class CredentialRefresher {
 
   /**
    * When the client's credentials stop to work: not before the time that is needed, where such can be had. Milliseconds
-   * since the epoch; nothing for those without an end.
+   * since the epoch, by our clock, even if it is wrong; nothing for those without an end.
    */
   async endOf({ config }: S3Client, needed: number): Promise<number | undefined> {
-    const { expiration } = await config.credentials();
-    const end = expiration?.getTime();
+    const endIn = ({ expiration }: { readonly expiration?: Date }) =>
+      expiration && expiration.getTime() - config.systemClockOffset;
+    const credentials = await config.credentials();
+    const end = endIn(credentials);
     if (end === undefined || end >= needed || end === this.#bestEnd) return end;
-    const renewed = await config.credentials({ forceRefresh: true }).catch(() => ({ expiration }));
-    const newEnd = renewed.expiration?.getTime();
+    const newEnd = endIn(await config.credentials({ forceRefresh: true }).catch(() => credentials));
     if (newEnd !== undefined && newEnd < needed) this.#bestEnd = newEnd;
     return newEnd;
   }

@@ -21,6 +21,9 @@ const MAX_FORM_BYTES = 5 * 1024 ** 3;
 
 const OPTION_NAMES: readonly (keyof DirectUploadOptions)[] = ['maxSize', 'contentType', 'expiresIn'];
 
+/** In the type itself; parameters may have one. */
+const WILDCARD = /^[^;]*\*/;
+
 type Policy = Required<Pick<PresignedPostOptions, 'Conditions' | 'Fields'>>;
 
 /**
@@ -60,10 +63,15 @@ function policyOf({ maxSize, contentType }: DirectUploadOptions): Policy {
   const size: Policy['Conditions'][number] = ['content-length-range', 0, maxBytes];
   if (contentType === undefined) return { Conditions: [size], Fields: {} };
   const type = parsedContentType(contentType);
-  if (type === undefined)
-    throw new DepotError('INVALID_OPTION', `contentType is no media type: ${contentType}`);
-  if (!type.endsWith('/*')) return { Conditions: [size], Fields: { 'Content-Type': type } };
-  return { Conditions: [size, ['starts-with', '$Content-Type', type.slice(0, -1)]], Fields: {} };
+  const isKnown = type !== undefined && (isRange(type) || !WILDCARD.test(type));
+  if (!isKnown) throw new DepotError('INVALID_OPTION', `contentType is no media type: ${contentType}`);
+  if (!isRange(type)) return { Conditions: [size], Fields: { 'Content-Type': type } };
+  const beginning = type === '*/*' ? '' : type.slice(0, -1);
+  return { Conditions: [size, ['starts-with', '$Content-Type', beginning]], Fields: {} };
+}
+
+function isRange(type: string): boolean {
+  return /^(?:[^*]+|\*)\/\*$/.test(type);
 }
 
 function encryptionFields({ settings }: S3Bucket): Record<string, string> {

@@ -95,6 +95,19 @@ export const listing: Cases = {
     const list = collect(subject.storage.list({ signal: AbortSignal.abort(reason) }));
     await subject.rejectsWith(list, reason, 'list', 'as the reason of its signal');
   },
+
+  'list: gives up in the midst of it': async (subject) => {
+    await storeSeveral(subject);
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    let count = 0;
+    const readAll = async () => {
+      for await (const _id of subject.storage.list({ signal: controller.signal }))
+        if (++count === 2) controller.abort(reason);
+    };
+    await subject.rejectsWith(readAll(), reason, 'list', 'as the reason of its signal');
+    subject.equal(count, 2, 'list', 'give no id after its signal was aborted');
+  },
 };
 
 /** Files in an order that is not that of their ids. */

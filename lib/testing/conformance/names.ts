@@ -73,6 +73,23 @@ export const names: Cases = {
     }
   },
 
+  'create, replace, commit: refuse a name that is no text': async (subject) => {
+    const { storage } = subject;
+    const { id } = await subject.store('old', { filename: 'old.txt' });
+    await subject.leavesNothing('create', 'of a name that is no text', async () => {
+      for (const value of [{}, ['a.txt'], 5, false]) {
+        const options = { filename: value as unknown as string };
+        const when = `for a name like ${JSON.stringify(value)}`;
+        await subject.rejects(storage.create('x', options), 'INVALID_METADATA', 'create', when);
+        await subject.rejects(storage.replace(id, 'x', options), 'INVALID_METADATA', 'replace', when);
+        const staged = await storage.stage('x');
+        await subject.rejects(staged.commit(options), 'INVALID_METADATA', 'stage().commit', when);
+      }
+    });
+    const { filename } = await storage.stat(id);
+    subject.equal(filename, 'old.txt', 'replace', 'keep the old name');
+  },
+
   'replace: treats names as create does': async (subject) => {
     const { id } = await subject.store('old', { filename: 'old.txt' });
     for (const [filename, kept] of [...UNSAFE, ...PATHS].slice(0, 14)) {
