@@ -1,6 +1,6 @@
 import { buffer } from 'node:stream/consumers';
 import { afterAll, expect, test } from '@jest/globals';
-import type { CommandStartedEvent } from 'mongodb';
+import { type CommandStartedEvent, ReadConcern } from 'mongodb';
 import { GridFSStorage } from '../../lib/storages/gridfs.js';
 import { leftoversOf, startMongoDatabase } from '../support/gridfs.js';
 import { describeWith } from '../support/servers/index.js';
@@ -42,6 +42,15 @@ await describeWith(
       });
       expect(commands.filter((name) => name === 'commitTransaction').length).toBeLessThan(10);
       await expectContents(ids, contents);
+    });
+
+    test.each(['linearizable', 'majority'] as const)('may have a client that reads %s', async (level) => {
+      const own = new GridFSStorage({ db: client.db(db.databaseName, { readConcern: new ReadConcern(level) }) });
+      const id = await own.create('x');
+      expect(await (await own.get(id)).text()).toBe('x');
+      await own.replace(id, 'y');
+      await own.delete(id);
+      await own.close();
     });
 
     test('do not fail with one that exists already', async () => {

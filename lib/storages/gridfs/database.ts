@@ -195,7 +195,12 @@ async function tryTransaction<Result>(
   driver: Driver,
   act: (session: ClientSession) => Promise<Result>,
 ): Promise<Result> {
-  session.startTransaction({ writeConcern: { w: 'majority', journal: true }, readPreference: 'primary' });
+  session.startTransaction({
+    writeConcern: { w: 'majority', journal: true },
+    // The client's own may be one that transactions do not take.
+    readConcern: { level: 'local' },
+    readPreference: 'primary',
+  });
   try {
     const result = await act(session);
     await commit(session, driver);
