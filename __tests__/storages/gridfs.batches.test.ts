@@ -45,7 +45,9 @@ await describeWith(
     });
 
     test.each(['linearizable', 'majority'] as const)('may have a client that reads %s', async (level) => {
-      const own = new GridFSStorage({ db: client.db(db.databaseName, { readConcern: new ReadConcern(level) }) });
+      const own = new GridFSStorage({
+        db: client.db(db.databaseName, { readConcern: new ReadConcern(level) }),
+      });
       const id = await own.create('x');
       expect(await (await own.get(id)).text()).toBe('x');
       await own.replace(id, 'y');
