@@ -864,10 +864,10 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       const late = mongoose.createConnection();
       const own = useAttachments(late, { depot });
       const Late = late.model('Late', Schema.create({ photo: own.attachment() }));
-      late.set('bufferTimeoutMS', 200);
+      late.config.bufferTimeoutMS = 200;
       const early = Late.create({ photo: attach(bytes('1')) });
       await expect(early).rejects.toThrow('buffering timed out after 200ms');
-      late.set('bufferTimeoutMS', 10_000);
+      late.config.bufferTimeoutMS = 10_000;
       const creating = Late.create({ photo: attach(bytes('2')) });
       const recovering = own.recover();
       await delay(100);
@@ -882,7 +882,8 @@ await describeWith('mongoose', [startMongoServer], (server) => {
     });
 
     test('that buffer nothing fail at once', async () => {
-      const never = mongoose.createConnection().set('bufferCommands', false);
+      const never = mongoose.createConnection();
+      never.config.bufferCommands = false;
       const own = useAttachments(never, { depot });
       const Never = never.model('Never', Schema.create({ photo: own.attachment() }));
       const creating = Never.create({ photo: attach(bytes('1')) });
