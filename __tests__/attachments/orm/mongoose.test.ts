@@ -809,6 +809,17 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       await expectExact(2);
     });
 
+    test('keeps what is in a database that was dropped, and filled again', async () => {
+      const Product = productModel();
+      await Product.create({ name: 'a', manual: attach(bytes('1')) });
+      await Product.deleteMany({});
+      await connection.dropDatabase();
+      await Product.create({ name: 'b', manual: attach(bytes('2')) });
+      for (const path of await files()) await announce([path]);
+      expect(await attachments.recover()).toMatchObject({ intents: 1, deleted: [] });
+      await expectExact(1);
+    });
+
     test('keeps what Python has written, as an object or as a text', async () => {
       const Product = productModel();
       await Product.create({ name: 'first', manual: attach(bytes('1')) });
