@@ -809,6 +809,17 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       await expectExact(2);
     });
 
+    test('keeps what is in a database that was dropped, and filled again', async () => {
+      const Product = productModel();
+      await Product.create({ name: 'a', manual: attach(bytes('1')) });
+      await Product.deleteMany({});
+      await connection.dropDatabase();
+      await Product.create({ name: 'b', manual: attach(bytes('2')) });
+      for (const path of await files()) await announce([path]);
+      expect(await attachments.recover()).toMatchObject({ intents: 1, deleted: [] });
+      await expectExact(1);
+    });
+
     test('keeps what Python has written, as an object or as a text', async () => {
       const Product = productModel();
       await Product.create({ name: 'first', manual: attach(bytes('1')) });
@@ -864,10 +875,10 @@ await describeWith('mongoose', [startMongoServer], (server) => {
       const late = mongoose.createConnection();
       const own = useAttachments(late, { depot });
       const Late = late.model('Late', Schema.create({ photo: own.attachment() }));
-      late.set('bufferTimeoutMS', 200);
+      late.config.bufferTimeoutMS = 200;
       const early = Late.create({ photo: attach(bytes('1')) });
       await expect(early).rejects.toThrow('buffering timed out after 200ms');
-      late.set('bufferTimeoutMS', 10_000);
+      late.config.bufferTimeoutMS = 10_000;
       const creating = Late.create({ photo: attach(bytes('2')) });
       const recovering = own.recover();
       await delay(100);
@@ -882,7 +893,8 @@ await describeWith('mongoose', [startMongoServer], (server) => {
     });
 
     test('that buffer nothing fail at once', async () => {
-      const never = mongoose.createConnection().set('bufferCommands', false);
+      const never = mongoose.createConnection();
+      never.config.bufferCommands = false;
       const own = useAttachments(never, { depot });
       const Never = never.model('Never', Schema.create({ photo: own.attachment() }));
       const creating = Never.create({ photo: attach(bytes('1')) });

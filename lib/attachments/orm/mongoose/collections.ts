@@ -32,6 +32,19 @@ export class Collections {
     for (const model of Object.values(connection.models)) this.#add(model);
     connection.on('model', (model: Model<unknown>) => this.#add(model));
     this.#refuseBulk(connection);
+    this.#watchDrop(connection);
+  }
+
+  /** The notes of where attachments are go with the database, which may be filled again. */
+  #watchDrop(connection: Connection): void {
+    const dropDatabase = connection.dropDatabase.bind(connection);
+    connection.dropDatabase = async () => {
+      try {
+        return await dropDatabase();
+      } finally {
+        this.#context.references.forget();
+      }
+    };
   }
 
   /** What a connection writes in bulk goes past the collections of its models. */

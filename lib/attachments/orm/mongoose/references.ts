@@ -27,6 +27,11 @@ export class References {
     return done;
   }
 
+  /** The database was dropped: nothing is noted any more. */
+  forget(): void {
+    this.#noted.clear();
+  }
+
   async isReferenced(path: string): Promise<boolean> {
     const notes = await this.#notes.open();
     const database = await openDatabase(this.#connection);

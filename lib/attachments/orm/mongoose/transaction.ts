@@ -29,7 +29,7 @@ export class MongoTransaction {
     deletions: ReadonlyMap<Intent, Note>,
   ): void {
     this.#collection = collection;
-    this.#marks.push(...marks);
+    for (const mark of marks) this.#marks.push(mark);
     for (const [intent, note] of deletions) this.#deletions.set(intent, note);
   }
 
