@@ -121,7 +121,7 @@ describe('toContentSource', () => {
   ])('refuses a web stream that %s', async (_what, use) => {
     const stream = new Response('some bytes').body as ReadableStream;
     await use(stream);
-    expect(() => toContentSource(stream as Content)).toThrow(
+    expect(() => toContentSource(stream as Content).open()).toThrow(
       expect.objectContaining({ code: 'INVALID_CONTENT' }),
     );
   });

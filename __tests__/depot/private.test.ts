@@ -317,6 +317,6 @@ describe('a private storage that has URLs of its own', () => {
     );
     expect([status, headers.location]).toEqual([302, 'https://bucket.example/1']);
     expect(headers['cache-control']).toBe('private, max-age=30');
-    expect(asked).toEqual([{ expiresIn: 60, disposition: 'attachment' }]);
+    expect(asked).toEqual([{ expiresIn: 60, disposition: 'attachment', onExpiry: expect.any(Function) }]);
   });
 });

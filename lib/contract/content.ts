@@ -55,8 +55,7 @@ export function toContentSource(content: Content): ContentSource {
   if (content instanceof URL) return fromPath(pathOf(content));
   if (!isObject(content)) throw notStorable(content);
   if (isMulterFile(content)) return fromMulterFile(content);
-  if (content instanceof ReadableStream) assertUnused(content);
-  if (isIterable(content)) return { open: () => Readable.from(content) };
+  if (isIterable(content)) return { open: () => fromIterable(content) };
   if (isLocalPath(content)) return fromPath(content.path);
   throw notStorable(content);
 }
@@ -69,9 +68,10 @@ export function abandonContent(content: Content): void {
 }
 
 /** What somebody has read from a web stream is lost, and would be missing in the file. */
-function assertUnused(stream: ReadableStream): void {
-  if (!stream.locked && !Readable.isDisturbed(stream as unknown as Readable)) return;
-  throw new DepotError('INVALID_CONTENT', 'The web stream is being read, or was read before');
+function fromIterable(content: WebReadableStream | AsyncIterable<Uint8Array | string>): Readable {
+  const isUsed = 'locked' in content && (content.locked || Readable.isDisturbed(content as never));
+  if (isUsed) throw new DepotError('INVALID_CONTENT', 'The web stream is being read, or was read before');
+  return Readable.from(content);
 }
 
 function notStorable(content: unknown): DepotError {
