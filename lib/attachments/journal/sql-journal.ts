@@ -1,4 +1,5 @@
 import { DepotError } from '../../errors.js';
+import { partsOf } from '../../internal/parts.js';
 import { FileJournal } from './file-journal.js';
 import type { Decisions, Intent, IntentJournal } from './journal.js';
 
@@ -194,7 +195,7 @@ class IntentTable implements Announcements {
   /** Ids of the rows that were not there yet, and are now. */
   async insert(rows: readonly IntentRow[], executor = this.#outside): Promise<Set<string>> {
     const written = new Set<string>();
-    for (const part of partsOf(rows)) {
+    for (const { part } of partsOf(rows, ROWS_AT_ONCE)) {
       const places = part.map((_row, index) => `(${this.#places(5, index * 5)})`).join(', ');
       const insertion = `INSERT INTO ${this.#table} (${COLUMNS}) VALUES ${places}`;
       const sql = `${insertion} ON CONFLICT (id) DO NOTHING RETURNING id`;
@@ -212,7 +213,7 @@ class IntentTable implements Announcements {
 
   async statesOf(ids: readonly string[]): Promise<Map<string, string>> {
     const states = new Map<string, string>();
-    for (const part of partsOf(ids)) {
+    for (const { part } of partsOf(ids, ROWS_AT_ONCE)) {
       const sql = `SELECT id, state FROM ${this.#table} WHERE id IN (${this.#places(part.length)})`;
       for (const { id, state } of await this.#outside.run(sql, part)) states.set(String(id), String(state));
     }
@@ -221,14 +222,15 @@ class IntentTable implements Announcements {
 
   /** What was claimed stays so for a while: its transaction might still come. */
   async forget(intents: readonly Intent[]): Promise<void> {
-    for (const part of partsOf(intents.flatMap((intent) => [intent.id, markOf(intent)]))) {
+    const ids = intents.flatMap((intent) => [intent.id, markOf(intent)]);
+    for (const { part } of partsOf(ids, ROWS_AT_ONCE)) {
       const isOver = `id IN (${this.#places(part.length)}) AND state <> 'claimed'`;
       await this.#outside.run(`DELETE FROM ${this.#table} WHERE ${isOver}${this.#unhurried}`, part);
     }
   }
 
   async remove(ids: readonly string[], executor: SqlExecutor): Promise<void> {
-    for (const part of partsOf(ids))
+    for (const { part } of partsOf(ids, ROWS_AT_ONCE))
       await executor.run(`DELETE FROM ${this.#table} WHERE id IN (${this.#places(part.length)})`, part);
   }
 
@@ -323,11 +325,4 @@ function isUpload({ state }: Intent): boolean {
 function openFolder(folder: string | undefined): FileJournal {
   if (folder !== undefined) return new FileJournal({ folder });
   throw new DepotError('INVALID_OPTION', 'A journal in SQLite needs a folder for its announcements');
-}
-
-function partsOf<Item>(items: readonly Item[]): Item[][] {
-  const count = Math.ceil(items.length / ROWS_AT_ONCE);
-  return Array.from({ length: count }, (_part, index) =>
-    items.slice(index * ROWS_AT_ONCE, (index + 1) * ROWS_AT_ONCE),
-  );
 }

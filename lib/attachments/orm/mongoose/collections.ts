@@ -123,6 +123,7 @@ class WatchedCollection {
       return writer.write(parseCall(method, given), this.#current, original);
     };
   }
+
   /** mongoose casts the values of filters as it casts those that are written: each is a new one, and not stored. */
   #wrapReading(collection: Collection, method: (typeof READING_METHODS)[number]): void {
     const methods = collection as unknown as Record<string, Read>;

@@ -127,17 +127,17 @@ export function touchesFiles(shape: ModelShape, operation: string, given: unknow
 }
 
 /** Values of a row, or an envelope around them. */
-function partsOf(given: Record<string, unknown>): Record<string, unknown>[] {
+function valuesIn(given: Record<string, unknown>): Record<string, unknown>[] {
   return [given, given.data, given.create, given.update].flat().filter(isObject);
 }
 
 /** Whether an operation writes to other models as well: one statement after the other. */
 export function nests({ relations }: ModelShape, given: Record<string, unknown>): boolean {
-  return partsOf(given).some((values) => [...relations.keys()].some((field) => isObject(values[field])));
+  return valuesIn(given).some((values) => [...relations.keys()].some((field) => isObject(values[field])));
 }
 
 function holdsFiles(shape: ModelShape, given: Record<string, unknown>): boolean {
-  return partsOf(given).some((values) => setsOwn(shape, values) || nestsFiles(shape, values));
+  return valuesIn(given).some((values) => setsOwn(shape, values) || nestsFiles(shape, values));
 }
 
 function nestsFiles({ relations }: ModelShape, values: Record<string, unknown>): boolean {

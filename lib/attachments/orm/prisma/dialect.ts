@@ -1,11 +1,14 @@
 import { DepotError } from '../../../errors.js';
+import { partsOf } from '../../../internal/parts.js';
 import { Semaphore } from '../../../internal/semaphore.js';
 import type { SqlDialect, SqlExecutor } from '../../journal/sql-journal.js';
 import { type OutcomeOf, once, type TakeTurn, type TransactionSource } from '../../sql/transactions.js';
 import type { Carrier } from './carrier.js';
 import type { Client, Row } from './client.js';
 import { type ModelShape, nameOf, quote } from './data-model.js';
-import { partsOf } from './parts.js';
+
+/** Rows that are asked for one by one in a condition: of those, Prisma and SQLite take some hundred. */
+export const ROWS_AT_ONCE = 200;
 
 /** What is different from database to database. */
 export interface Dialect {
@@ -72,7 +75,7 @@ function asJson(shape: ModelShape, field: string, row: Row): unknown {
 async function findInSqlite(client: Client, shape: ModelShape, rows: readonly Row[]): Promise<Row[]> {
   const { table, key, column } = shape;
   const found: Row[][] = [];
-  for (const { first, part } of partsOf(rows)) {
+  for (const { first, part } of partsOf(rows, ROWS_AT_ONCE)) {
     const given = part.map((_row, index) => `(${[first + index, ...key.map(() => '?')].join(', ')})`);
     const names = key.map((_field, index) => `key${index}`);
     const conditions = key.map((field, index) => `own.${quote(column(field))} = given.key${index}`);

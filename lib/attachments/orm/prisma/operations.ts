@@ -1,5 +1,6 @@
 import { DepotError } from '../../../errors.js';
 import { settleAll } from '../../../internal/parallel.js';
+import { type Part, partsOf } from '../../../internal/parts.js';
 import type { Attachment } from '../../attachment.js';
 import { NewFiles } from '../../sql/new-files.js';
 import type { Work } from '../../sql/transactions.js';
@@ -17,7 +18,6 @@ import {
 } from './data.js';
 import type { AttachmentEntry, ModelShape } from './data-model.js';
 import type { Dialect } from './dialect.js';
-import { type Part, partsOf } from './parts.js';
 import {
   attachmentsGone,
   itemsOf,

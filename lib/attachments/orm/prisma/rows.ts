@@ -1,8 +1,8 @@
+import { partsOf } from '../../../internal/parts.js';
 import type { Attachment } from '../../attachment.js';
 import { type Client, modelOf, type Row } from './client.js';
 import type { Cascade, ModelShape } from './data-model.js';
-import { type Dialect, rowsFound } from './dialect.js';
-import { partsOf } from './parts.js';
+import { type Dialect, ROWS_AT_ONCE, rowsFound } from './dialect.js';
 
 /** Where rows are read that are about to be changed. */
 export interface Reading {
@@ -63,7 +63,7 @@ export function likeOneOf(shape: ModelShape, fields: readonly string[], rows: re
   // Prisma makes several statements of a long list by itself.
   if (others.length === 0 && !shape.isFiner(first))
     return [{ [first]: { in: rows.map((row) => row[first]) } }];
-  return partsOf(rows).map(({ part }) => ({ OR: part.map((row) => like(shape, fields, row)) }));
+  return partsOf(rows, ROWS_AT_ONCE).map(({ part }) => ({ OR: part.map((row) => like(shape, fields, row)) }));
 }
 
 function like(shape: ModelShape, fields: readonly string[], row: Row): Row {

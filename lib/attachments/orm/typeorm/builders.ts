@@ -11,6 +11,7 @@ import {
   type UpdateResult,
 } from 'typeorm';
 import { DepotError } from '../../../errors.js';
+import { partsOf } from '../../../internal/parts.js';
 import type { Attachment } from '../../attachment.js';
 import type { FieldColumn } from './fields.js';
 import { type Following, followingOf } from './following.js';
@@ -87,13 +88,13 @@ class AttachmentUpdate extends UpdateQueryBuilder<ObjectLiteral> {
     // The application may give them to another row.
     const given = fields.map((field) => [field.column, field.valueIn(values as ObjectLiteral)] as const);
     const act = async (queryRunner: QueryRunner) => {
-      const removed: Attachment[] = [];
+      let removed: readonly Attachment[] = [];
       const result = await scope.following.write(
         queryRunner,
         scope.metadata,
         [values as ObjectLiteral],
         async () => {
-          removed.push(...(await this.#follow(queryRunner, scope, fields)));
+          removed = await this.#follow(queryRunner, scope, fields);
           return super.execute();
         },
       );
@@ -121,10 +122,10 @@ class AttachmentUpdate extends UpdateQueryBuilder<ObjectLiteral> {
     if (unstored.length === 0) return [];
     const rows = await lockedRows(queryRunner, scope.metadata, unstored, this.#where());
     restrict(this, { metadata: scope.metadata, rows });
-    const removed: Attachment[] = [];
+    const removed: (readonly Attachment[])[] = [];
     for (const field of unstored)
-      removed.push(...(await this.#replace(scope.following, queryRunner, field, rows)));
-    return removed;
+      removed.push(await this.#replace(scope.following, queryRunner, field, rows));
+    return removed.flat();
   }
 
   async #replace(
@@ -252,7 +253,7 @@ async function doomed(
   });
   const below: Rows[] = [];
   for (const cascade of cascades)
-    for (const part of partsOf(rows)) {
+    for (const { part } of partsOf(rows, KEYS_AT_ONCE)) {
       const refers = whereRefers(queryRunner.dataSource, cascade, part);
       below.push(...(await doomed(following, queryRunner, cascade.child, refers, seen)));
     }
@@ -272,20 +273,14 @@ async function attachmentsGone(
   for (const { metadata, rows } of before) {
     const attachmentsOf = (row: ObjectLiteral) =>
       fields.of(metadata).flatMap((field) => field.attachmentsIn(row));
-    for (const part of partsOf(rows.filter((row) => attachmentsOf(row).length > 0))) {
+    const withFiles = rows.filter((row) => attachmentsOf(row).length > 0);
+    for (const { part } of partsOf(withFiles, KEYS_AT_ONCE)) {
       const after = await lockedRows(queryRunner, metadata, [], whereSame({ metadata, rows: part }));
       const left = new Set(after.map(keyOf));
       gone.push(...part.filter((row) => !left.has(keyOf(row))).flatMap(attachmentsOf));
     }
   }
   return gone;
-}
-
-function partsOf<Item>(items: readonly Item[]): Item[][] {
-  const count = Math.ceil(items.length / KEYS_AT_ONCE);
-  return Array.from({ length: count }, (_part, index) =>
-    items.slice(index * KEYS_AT_ONCE, (index + 1) * KEYS_AT_ONCE),
-  );
 }
 
 function unsupported(message: string): DepotError {
