@@ -13,14 +13,20 @@ const UNSAFE_CHARACTERS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\
 /** Longest ending that is kept when a name is cut. */
 const MAX_EXTENSION_CHARACTERS = 16;
 
+/** @throws DepotError `INVALID_METADATA` for what is no text, as JSON of a client's may hold */
+export function assertFileName(name: unknown): asserts name is string | null | undefined {
+  if (name === undefined || name === null || typeof name === 'string') return;
+  throw new DepotError('INVALID_METADATA', 'A file name must be a text');
+}
+
 /**
  * The one door for file names: the last part of a path, without control or direction marks, in Unicode's NFC form,
  * at most 255 bytes long with its extension kept; `unnamed` where nothing is left.
- * @throws DepotError `INVALID_METADATA` for what is no text, as JSON of a client's may hold
+ * @throws DepotError `INVALID_METADATA` for what is no text
  */
 export function cleanFileName(name: string | null | undefined): string {
-  if (name === undefined || name === null) return UNNAMED;
-  if (typeof name !== 'string') throw new DepotError('INVALID_METADATA', 'A file name must be a text');
+  assertFileName(name);
+  if (!name) return UNNAMED;
   const lastPart = name.toWellFormed().replace(/^.*[/\\]/s, '');
   const cleaned = lastPart.normalize('NFC').replace(UNSAFE_CHARACTERS, '').trim();
   if (/^\.*$/.test(cleaned)) return UNNAMED;

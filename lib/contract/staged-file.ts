@@ -1,6 +1,6 @@
 import { DepotError } from '../errors.js';
 import { assertFileId } from './file-id.js';
-import { cleanFileName } from './file-name.js';
+import { assertFileName } from './file-name.js';
 import { checkedMetadata, type Metadata } from './metadata.js';
 import type { FileDetails } from './stored-file.js';
 
@@ -19,7 +19,7 @@ export interface FileOptions {
  * @throws DepotError `INVALID_METADATA`
  */
 export function assertFileOptions({ filename, metadata }: FileOptions): void {
-  cleanFileName(filename);
+  assertFileName(filename);
   checkedMetadata(metadata);
 }
 

@@ -337,13 +337,13 @@ export class DepotManager implements StorageDirectory {
     return this.#signer.sign(text);
   }
 
-  /** A staged file knows its details as soon as it is one that readers see. */
   /** The `req.file` of an upload here has no content any more, but tells where it is. */
   async #sourceOf(content: Content): Promise<Content> {
     const info = uploadedFileOf(content);
     return info ? this.getFile(info.path) : content;
   }
 
+  /** A staged file knows its details as soon as it is one that readers see. */
   #inform(name: string, { details }: StagedFile): FileInfo {
     return this.#toInfo(name, details as WrittenDetails);
   }

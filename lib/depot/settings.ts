@@ -35,7 +35,8 @@ type Section = Array<readonly [option: string, value: string]>;
  * @throws DepotError `INVALID_OPTION`
  */
 export function parseSettings(settings: FlatSettings, prefix: string): DepotSettings {
-  const split = prefix.endsWith('_') ? splitVariable : splitKey;
+  const isVariables = prefix.endsWith('_');
+  const split = isVariables ? splitVariable : splitKey;
   const sections = new Map<string, Section>();
   let defaultName: string | undefined;
   let signingKeys: string[] | undefined;
@@ -48,7 +49,7 @@ export function parseSettings(settings: FlatSettings, prefix: string): DepotSett
     else append(sections, section ?? DEFAULT, [option, value]);
   }
   if (sections.size === 0) {
-    const [backend, url] = prefix.endsWith('_') ? ['BACKEND', 'URL'] : ['backend', 'url'];
+    const [backend, url] = isVariables ? ['BACKEND', 'URL'] : ['backend', 'url'];
     throw invalidOption(
       `No storage is configured: there is neither "${prefix}${backend}" nor "${prefix}${url}"`,
     );

@@ -127,11 +127,11 @@ export class LocalReader {
     release: (content: Content) => unknown,
   ) {
     const before = await this.#readDetailsText(id);
-    const revision = before.isShared ? undefined : parseDetails(id, before.json).revision;
-    const { content, path } = await this.#lookAtRevision(id, revision, look);
+    const own = before.isShared ? undefined : parseDetails(id, before.json);
+    const { content, path } = await this.#lookAtRevision(id, own?.revision, look);
     let details: LocalDetails | undefined;
     try {
-      details = await this.#detailsOf(id, before, content.stats);
+      if (await this.#isStill(id, before)) details = own ?? parseShared(id, before, content.stats);
     } finally {
       if (!details) await release(content);
     }
@@ -140,19 +140,13 @@ export class LocalReader {
     return { details, content, path };
   }
 
-  /** The details, if they still are those of the file when its content has been looked at. */
-  async #detailsOf(id: string, before: DetailsText, stats: Stats): Promise<LocalDetails | undefined> {
+  /** Whether the details still are those of the file when its content has been looked at. */
+  async #isStill(id: string, before: DetailsText): Promise<boolean> {
     // A file of ours that came between two looks would pass for one of Python's, without its metadata. The order matters:
     // as long as the same metadata.json is there, details.json is as well.
-    if (before.isShared && (await isThere(this.#layout.details(id)))) return undefined;
+    if (before.isShared && (await isThere(this.#layout.details(id)))) return false;
     const after = await files.stat(before.path).catch(() => undefined);
-    if (!after || !isSameContent(before.stats, after)) return undefined;
-    if (!before.isShared) return parseDetails(id, before.json);
-    try {
-      return parseSharedMetadata(id, before.json, stats);
-    } catch (error) {
-      throw new FileNotFoundError(id, { cause: unreadable(before.path, error) });
-    }
+    return after !== undefined && isSameContent(before.stats, after);
   }
 
   async #lookAtRevision<Content extends { stats: Stats }>(
@@ -204,8 +198,13 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 /** Python writes its metadata in place, and may be about to do so, or have died meanwhile. */
-function unreadable(path: string, cause: unknown): DepotError {
-  return new DepotError('FILE_DAMAGED', `The metadata in ${path} cannot be read`, { cause });
+function parseShared(id: string, { path, json }: DetailsText, stats: Stats): LocalDetails {
+  try {
+    return parseSharedMetadata(id, json, stats);
+  } catch (error) {
+    const cause = new DepotError('FILE_DAMAGED', `The metadata in ${path} cannot be read`, { cause: error });
+    throw new FileNotFoundError(id, { cause });
+  }
 }
 
 async function readWithStats(path: string): Promise<Omit<DetailsText, 'isShared'> | undefined> {
