@@ -73,7 +73,7 @@ function createApp({ imageSources = '' }) {
       res.status(204).end();
     });
 
-  app.use(logFailures, depot.errorHandler());
+  app.use(depot.errorHandler({ onError: logFailure }));
   return app;
 }
 
@@ -125,10 +125,12 @@ function refuseOtherSites(req, _res, next) {
   );
 }
 
-/** @type {express.ErrorRequestHandler} */
-function logFailures(error, req, _res, next) {
-  if (!(error.status < 500)) console.error(req.method, req.path, error);
-  return next(error);
+/**
+ * @param {unknown} error
+ * @param {import('node:http').IncomingMessage} req
+ */
+function logFailure(error, req) {
+  console.error(req.method, req.url, error);
 }
 
 /** @param {Settings} settings */

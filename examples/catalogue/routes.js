@@ -69,7 +69,7 @@ export function createApp(depot, products) {
       res.status(204).end();
     });
 
-  app.use(logFailures, depot.errorHandler());
+  app.use(hideUnforeseen, depot.errorHandler({ onError: logFailure }));
   return app;
 }
 
@@ -98,11 +98,17 @@ function refuseOtherSites(req, _res, next) {
  * What nobody foresaw is for the log, and not for clients.
  * @type {express.ErrorRequestHandler}
  */
-function logFailures(error, req, _res, next) {
-  const isForeseen = error instanceof multer.MulterError || error.status < 500;
-  if (!isForeseen) console.error(req.method, req.path, error);
-  const isKnown = isForeseen || isDepotError(error);
+function hideUnforeseen(error, _req, _res, next) {
+  const isKnown = error instanceof multer.MulterError || error.status < 500 || isDepotError(error);
   return next(
     isKnown ? error : Object.assign(new Error('Internal error', { cause: error }), { status: 500 }),
   );
+}
+
+/**
+ * @param {unknown} error
+ * @param {import('node:http').IncomingMessage} req
+ */
+function logFailure(error, req) {
+  console.error(req.method, req.url, error);
 }
