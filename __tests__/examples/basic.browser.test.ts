@@ -1,11 +1,11 @@
-import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { findChromium, launchChromium } from '../support/chromium.js';
 import { type ExampleProcess, ExampleProject } from '../support/example-server.js';
-import { removeFolder } from '../support/folders.js';
+import { fileNamesIn, removeFolder } from '../support/folders.js';
 import { HoldingProxy } from '../support/holding-proxy.js';
 import { pngOf } from '../support/png.js';
 import { until } from '../support/until.js';
@@ -81,6 +81,15 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
     await page.setInputFiles('#chooser', paths);
   }
 
+  /** Opens the page by a proxy that can hold back what the server answers. */
+  async function openThroughProxy(): Promise<HoldingProxy> {
+    await open();
+    const proxy = await HoldingProxy.start(server.url);
+    await page.goto(proxy.url);
+    await page.getByText('Nothing here yet').waitFor();
+    return proxy;
+  }
+
   async function uploaded(...names: string[]): Promise<void> {
     for (const name of names) await fileRow(name).waitFor();
     await until(async () => (await uploadRows().count()) === 0, 'the uploads to end');
@@ -94,16 +103,7 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
     await session.send('Network.emulateNetworkConditions', conditions);
   }
 
-  /** Folders that go while they are read are looked at again. */
-  async function filesOnDisk(): Promise<string[]> {
-    try {
-      const entries = await readdir(join(folder, 'depot'), { recursive: true, withFileTypes: true });
-      return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      return filesOnDisk();
-    }
-  }
+  const filesOnDisk = () => fileNamesIn(join(folder, 'depot'));
 
   const evaluate = <Result>(expression: string) => page.evaluate<Result>(expression);
   const focusedName = () =>
@@ -211,10 +211,7 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
   });
 
   test('takes back what is cancelled when the server has it already', async () => {
-    await open();
-    const proxy = await HoldingProxy.start(server.url);
-    await page.goto(proxy.url);
-    await page.getByText('Nothing here yet').waitFor();
+    const proxy = await openThroughProxy();
     proxy.hold();
     await choose({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('hello') });
     await uploadRow('notes.txt').getByText('Saving').waitFor();
@@ -228,10 +225,7 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
   });
 
   test('shows what it cannot take back', async () => {
-    await open();
-    const proxy = await HoldingProxy.start(server.url);
-    await page.goto(proxy.url);
-    await page.getByText('Nothing here yet').waitFor();
+    const proxy = await openThroughProxy();
     await page.route('**/files/**', (route) => route.abort());
     proxy.hold();
     await choose({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('hello') });
@@ -261,10 +255,7 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
   });
 
   test('begins nothing that waits when all is cancelled, and warns who leaves until all is taken back', async () => {
-    await open();
-    const proxy = await HoldingProxy.start(server.url);
-    await page.goto(proxy.url);
-    await page.getByText('Nothing here yet').waitFor();
+    const proxy = await openThroughProxy();
     const requests = countRequests();
     proxy.hold();
     await choose(...smallFiles(20));
@@ -280,10 +271,7 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
   });
 
   test('starts the next upload when the one that was cancelled before it is taken back', async () => {
-    await open();
-    const proxy = await HoldingProxy.start(server.url);
-    await page.goto(proxy.url);
-    await page.getByText('Nothing here yet').waitFor();
+    const proxy = await openThroughProxy();
     const requests = countRequests();
     proxy.hold();
     await choose(...smallFiles(5));
@@ -552,10 +540,7 @@ describeInChromium('The page of examples/basic, in Chromium', () => {
   });
 
   test('never loses the focus when what had it goes', async () => {
-    await open();
-    const proxy = await HoldingProxy.start(server.url);
-    await page.goto(proxy.url);
-    await page.getByText('Nothing here yet').waitFor();
+    const proxy = await openThroughProxy();
     proxy.hold();
     await choose(...smallFiles(4));
     await button('Cancel all').press('Enter');

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
-import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type ExampleProcess, ExampleProject } from '../support/example-server.js';
-import { removeFolder } from '../support/folders.js';
+import { fileNamesIn, removeFolder } from '../support/folders.js';
 import { pngOf } from '../support/png.js';
 import { until } from '../support/until.js';
 
@@ -82,16 +82,7 @@ describe('The server of examples/basic', () => {
     expect(await answer.json()).toMatchObject(code ? { status, code } : { status });
   }
 
-  /** Folders that go while it looks have it look again. */
-  async function filesOnDisk(): Promise<string[]> {
-    try {
-      const entries = await readdir(join(folder, 'depot'), { recursive: true, withFileTypes: true });
-      return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      return filesOnDisk();
-    }
-  }
+  const filesOnDisk = () => fileNamesIn(join(folder, 'depot'));
 
   describe('the page', () => {
     test('is served with a strict policy, and so is all that it needs', async () => {
